@@ -1,1 +1,11 @@
+//! Goodwill: the worth of customer relationships, computed.
+//!
+//! Declarative pipelines run analysts' plain SQL in Apache DataFusion over Parquet sources and
+//! publish Parquet tables as one atomic version. `ARCHITECTURE.md` has the floors; a module
+//! names only modules on lower floors.
 
+pub mod diagnostic;
+pub mod ident;
+pub mod interval;
+pub mod project;
+pub mod query;
