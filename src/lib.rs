@@ -9,3 +9,5 @@ pub mod ident;
 pub mod interval;
 pub mod project;
 pub mod query;
+pub mod spec;
+pub mod value;
