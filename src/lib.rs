@@ -7,5 +7,7 @@
 pub mod diagnostic;
 pub mod ident;
 pub mod interval;
+pub mod lake;
 pub mod project;
 pub mod query;
+pub mod store;
