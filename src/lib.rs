@@ -7,7 +7,9 @@
 pub mod diagnostic;
 pub mod ident;
 pub mod interval;
+pub mod lake;
 pub mod project;
 pub mod query;
 pub mod spec;
+pub mod store;
 pub mod value;
