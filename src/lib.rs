@@ -6,6 +6,7 @@
 
 pub mod demo;
 pub mod diagnostic;
+pub mod graph;
 pub mod ident;
 pub mod interval;
 pub mod lake;
