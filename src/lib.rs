@@ -5,6 +5,8 @@
 //! names only modules on lower floors.
 
 pub mod diagnostic;
+pub mod engine;
+pub mod functions;
 pub mod ident;
 pub mod interval;
 pub mod project;
