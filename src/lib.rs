@@ -6,12 +6,9 @@
 
 pub mod demo;
 pub mod diagnostic;
-<<<<<<< HEAD
-pub mod graph;
-=======
 pub mod engine;
 pub mod functions;
->>>>>>> engine
+pub mod graph;
 pub mod ident;
 pub mod interval;
 pub mod lake;
