@@ -335,3 +335,7 @@ fn refuse_jump(before: Option<u64>, version: u64, commit: &Commit) -> Result<(),
         reason: format!("a table's Delta version is {version}, {expected} was due"),
     })
 }
+
+#[cfg(test)]
+#[path = "recover_tests.rs"]
+mod tests;
