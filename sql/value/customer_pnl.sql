@@ -1,9 +1,19 @@
--- One row per customer and period in which money or a contact moved for the
--- customer: the profit and loss account of each relationship.
+-- One row per customer and period in which money moved for the customer: the
+-- profit and loss account of each relationship.
 -- Returns count in the period they came back, not in the period of their order,
--- as they do in the ledger; so a period may show returns without sales.
-with bounds as (
-    select min(day) as first_day from customer_days
+-- as they do in the ledger; so a period may show returns without sales. Contacts
+-- without a known cost move no money.
+with money_days as (
+    select
+        *,
+        cast(date_trunc('year', day) as date) as year_start,
+        day >= cast($as_of_day - interval '12 months' as date) as is_trailing
+    from customer_days
+    where orders > 0 or returns <> 0 or cogs <> 0 or marketing_cost <> 0
+),
+
+bounds as (
+    select min(day) as first_day from money_days
 ),
 
 kinds as (
@@ -11,44 +21,63 @@ kinds as (
     from (values ('lifetime'), ('trailing_12_months'), ('year')) as k (kind)
 ),
 
+-- Days of one year on one side of the twelve months' edge: what periods add up.
+parts as (
+    select
+        customer_id,
+        year_start,
+        is_trailing,
+        sum(orders) as orders,
+        sum(paid_orders) as paid_orders,
+        cast(sum(gross_sales) as decimal(18, 2)) as gross_sales,
+        cast(sum(discounts) as decimal(18, 2)) as discounts,
+        cast(sum(returns) as decimal(18, 2)) as returns,
+        cast(sum(cogs) as decimal(18, 6)) as cogs,
+        cast(sum(fulfilment_cost) as decimal(18, 2)) as fulfilment_cost,
+        cast(sum(payment_cost) as decimal(18, 2)) as payment_cost,
+        cast(sum(marketing_cost) as decimal(18, 2)) as marketing_cost,
+        sum(actual_cost_entries) as actual_cost_entries,
+        sum(assumed_cost_entries) as assumed_cost_entries
+    from money_days
+    group by customer_id, year_start, is_trailing
+),
+
 entries as (
     select
-        d.customer_id,
+        p.customer_id,
         case
             when k.kind = 'year'
-                then concat('year_', to_char(d.day, '%Y'))
+                then concat(
+                    'year_', cast(date_part('year', p.year_start) as varchar)
+                )
             else k.kind
         end as period,
         case
-            when k.kind = 'year' then cast(date_trunc('year', d.day) as date)
+            when k.kind = 'year' then p.year_start
             when k.kind = 'lifetime' then b.first_day
             else cast($as_of_day - interval '12 months' as date)
         end as period_start,
         case
             when k.kind = 'year'
-                then cast(
-                    date_trunc('year', d.day) + interval '1 year' as date
-                )
+                then cast(p.year_start + interval '1 year' as date)
             else $as_of_day
         end as period_end,
         b.first_day,
-        d.orders,
-        d.paid_orders,
-        d.gross_sales,
-        d.discounts,
-        d.returns,
-        d.cogs,
-        d.fulfilment_cost,
-        d.payment_cost,
-        d.marketing_cost,
-        d.actual_cost_entries,
-        d.assumed_cost_entries
-    from customer_days as d
+        p.orders,
+        p.paid_orders,
+        p.gross_sales,
+        p.discounts,
+        p.returns,
+        p.cogs,
+        p.fulfilment_cost,
+        p.payment_cost,
+        p.marketing_cost,
+        p.actual_cost_entries,
+        p.assumed_cost_entries
+    from parts as p
     cross join kinds as k
     cross join bounds as b
-    where
-        k.kind <> 'trailing_12_months'
-        or d.day >= cast($as_of_day - interval '12 months' as date)
+    where k.kind <> 'trailing_12_months' or p.is_trailing
 ),
 
 totals as (

@@ -1,5 +1,5 @@
--- One row per customer who ever ordered and for whom money or a contact moved
--- in the value period, ranked by value; equal values rank by customer_id.
+-- One row per customer who ever ordered and for whom money moved in the value
+-- period, ranked by value; equal values rank by customer_id.
 -- A customer's tier looks at those before: the one who carries the cumulated
 -- share across a threshold still belongs to the better tier, so tier A is never
 -- empty. Shares are of the sum over everybody, so they may pass 1 where some
