@@ -6,7 +6,14 @@
 
 pub mod demo;
 pub mod diagnostic;
+pub mod engine;
+pub mod functions;
+pub mod graph;
 pub mod ident;
 pub mod interval;
+pub mod lake;
 pub mod project;
 pub mod query;
+pub mod spec;
+pub mod store;
+pub mod value;
