@@ -9,5 +9,7 @@ pub mod engine;
 pub mod functions;
 pub mod ident;
 pub mod interval;
+pub mod lake;
 pub mod project;
 pub mod query;
+pub mod store;
