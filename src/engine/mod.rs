@@ -19,3 +19,7 @@ mod parameters;
 
 pub use analyze::{ColumnLineage, Relation, Typed, analyze};
 pub use cast::cast_to_contract;
+
+/// The program and the engine that compute: part of every fingerprint.
+pub const VERSION: &str =
+    concat!("goodwill ", env!("CARGO_PKG_VERSION"), " datafusion 55.2");

@@ -1,6 +1,7 @@
 //! Audits: rules whose broken rows stop a publication.
 
 use super::contract::Contract;
+use super::Model;
 use super::load::place;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code};
 use crate::ident::NodeName;
@@ -202,4 +203,75 @@ impl Audit {
             _ => None,
         }
     }
+}
+
+/// Makes the rules of a model that is not written into queries: published tables are checked
+/// while their rows are written, intermediates have no such moment.
+pub(super) fn as_queries(
+    audits: Vec<Audit>,
+    model: &NodeName,
+    contract: &Contract,
+    found: &mut Diagnostics,
+) -> Vec<Audit> {
+    let queried = audits.into_iter().filter_map(|audit| {
+        let Some(sql) = row_rule_as_sql(&audit.rule, model, contract) else {
+            return Some(audit);
+        };
+        let rule = found.keep(no_rows(&sql, &audit.place))?;
+        Some(Audit { rule, ..audit })
+    });
+    queried.collect()
+}
+
+fn row_rule_as_sql(rule: &Rule, model: &NodeName, contract: &Contract) -> Option<String> {
+    match rule {
+        Rule::NoRows { .. } => None,
+        Rule::Grain => {
+            let grain = contract.grain.join(", ");
+            let nulls = contract.grain.iter().map(|column| format!(" or {column} is null"));
+            let nulls: String = nulls.collect();
+            Some(format!(
+                "select {grain}, count(*) as rows from {model} group by {grain} \
+                 having count(*) > 1{nulls}"
+            ))
+        }
+        Rule::NotNull { column } => Some(format!(
+            "select count(*) as rows from {model} where {column} is null having count(*) > 0"
+        )),
+        Rule::AcceptedValues { column, values } => {
+            let values = values.iter().map(|value| format!("'{}'", value.replace('\'', "''")));
+            let values = values.collect::<Vec<_>>().join(", ");
+            Some(format!(
+                "select {column}, count(*) as rows from {model} where {column} is not null \
+                 and cast({column} as varchar) not in ({values}) group by {column}"
+            ))
+        }
+        Rule::Range { column, min, max } => {
+            let data_type = contract.column(column).map(|column| column.data_type)?;
+            let side = |bound: &Option<Bound>, sign: &str| {
+                let bound = bound.as_ref()?;
+                let quoted = bound.0.replace('\'', "''");
+                Some(format!("{column} {sign} cast('{quoted}' as {data_type})"))
+            };
+            let sides: Vec<String> = [side(min, "<"), side(max, ">")].into_iter().flatten().collect();
+            (!sides.is_empty())
+                .then(|| format!("select {column} from {model} where {}", sides.join(" or ")))
+        }
+    }
+}
+
+/// The query that finds the rows that break the rule of `audit`, for any kind of rule.
+///
+/// # Errors
+///
+/// Returns a rule that cannot be put as a query: a range without bounds.
+pub fn audit_query(audit: &Audit, model: &Model) -> Result<Query, Diagnostics> {
+    if let Some(query) = audit.query() {
+        return Ok(query.clone());
+    }
+    let sql = row_rule_as_sql(&audit.rule, &model.name, &model.contract).ok_or_else(|| {
+        let message = format!("audit `{}` has nothing to check", audit.name);
+        Diagnostics::from(Diagnostic::error(code::BAD_AUDIT, message).at(audit.place.clone()))
+    })?;
+    query::parse(&SourceFile::new(audit.place.file().path(), &sql))
 }
