@@ -7,7 +7,7 @@ use super::*;
 use crate::diagnostic::code;
 use crate::ident::PipelineName;
 use crate::interval::Instant;
-use crate::query::Value;
+use crate::value::Value;
 use crate::store::{self, StoreError};
 
 /// 2026-01-01T00:00:00Z, in microseconds.
