@@ -1,1 +1,19 @@
+//! Goodwill: the worth of customer relationships, computed.
+//!
+//! Declarative pipelines run analysts' plain SQL in Apache DataFusion over Parquet sources and
+//! publish Parquet tables as one atomic version. `ARCHITECTURE.md` has the floors; a module
+//! names only modules on lower floors.
 
+pub mod demo;
+pub mod diagnostic;
+pub mod engine;
+pub mod functions;
+pub mod graph;
+pub mod ident;
+pub mod interval;
+pub mod lake;
+pub mod project;
+pub mod query;
+pub mod spec;
+pub mod store;
+pub mod value;

@@ -1,0 +1,21 @@
+//! Apache DataFusion behind one small wall: `analyze` types a query without any I/O, [`Engine`]
+//! reads, computes and writes.
+//!
+//! **Invariant:** the same query over the same rows gives the same bytes, whatever the number of
+//! streams and the memory; arithmetic that does not fit is an error; no SQL reads rows past its
+//! source's [`Cut`]. DataFusion's types do not leave this module but inside [`Typed`].
+
+mod analyze;
+mod calls;
+mod cast;
+mod checked;
+mod conform;
+mod context;
+mod errors;
+mod keys;
+mod lineage;
+mod order;
+mod parameters;
+
+pub use analyze::{ColumnLineage, Relation, Typed, analyze};
+pub use cast::cast_to_contract;
