@@ -7,22 +7,27 @@
 with ever_paid as (
     select customer_id
     from customer_pnl
-    where period = 'lifetime' and paid_orders > 0
+    where
+        as_of = $as_of_day
+        and period = 'lifetime'
+        and paid_orders > 0
 ),
 
 valued as (
     select
-        p.customer_id,
-        p.net_sales,
+        customer_id,
+        net_sales,
         case
-            when $value_measure = 'contribution' then p.contribution
-            when $value_measure = 'gross_margin' then p.gross_margin
+            when $value_measure = 'contribution' then contribution
+            when $value_measure = 'gross_margin' then gross_margin
             when $value_measure = 'net_sales'
-                then cast(p.net_sales as decimal(18, 6))
+                then cast(net_sales as decimal(18, 6))
         end as value
-    from customer_pnl as p
-    inner join ever_paid as e on p.customer_id = e.customer_id
-    where p.period = $value_period
+    from customer_pnl
+    where
+        as_of = $as_of_day
+        and period = $value_period
+        and customer_id in (select customer_id from ever_paid)
 ),
 
 totals as (
