@@ -337,12 +337,12 @@ const PLAIN: Programme = Programme {
 
 /// The programmes, most frequent first.
 pub const PROGRAMMES: &[Programme] = &[
-    Programme { name: "Newsletter", first_day: 9, reach: 0.42, lift: 0.004, ..PLAIN },
+    Programme { name: "Newsletter", first_day: 9, reach: 0.12, lift: 0.004, ..PLAIN },
     Programme {
         name: "Goes well with",
         purpose: "cross_sell",
         audience: Audience::Active(365),
-        reach: 0.45,
+        reach: 0.15,
         lift: 0.01,
         ..PLAIN
     },
@@ -354,7 +354,7 @@ pub const PROGRAMMES: &[Programme] = &[
         lookback_days: 21,
         audience: Audience::Silent(SILENT_DAYS),
         selection: Selection::Listed { holdout: 0.2 },
-        reach: 0.5,
+        reach: 0.25,
         lift: 0.02,
         ..PLAIN
     },
@@ -368,7 +368,7 @@ pub const PROGRAMMES: &[Programme] = &[
         lasts_days: 28,
         lookback_days: 30,
         audience: Audience::Active(365),
-        reach: 0.35,
+        reach: 0.25,
         lift: 0.025,
         contact_cost: 85,
         refusal: ("refused", 0.002),
@@ -433,7 +433,7 @@ pub const PROGRAMMES: &[Programme] = &[
         lasts_days: 14,
         lookback_days: 14,
         audience: Audience::Active(180),
-        reach: 0.4,
+        reach: 0.3,
         contact_cost: 2,
         refusal: ("refused", 0.03),
         steps: SURVEY,
@@ -449,7 +449,7 @@ pub const PROGRAMMES: &[Programme] = &[
         lasts_days: 45,
         lookback_days: 30,
         selection: Selection::Open,
-        reach: 0.12,
+        reach: 0.08,
         lift: 0.01,
         contact_cost: 22,
         refusal: ("refused", 0.0),
@@ -466,7 +466,7 @@ pub const PROGRAMMES: &[Programme] = &[
         lasts_days: 80,
         lookback_days: 30,
         selection: Selection::Open,
-        reach: 0.2,
+        reach: 0.08,
         lift: 0.01,
         contact_cost: 48,
         refusal: ("refused", 0.0),
