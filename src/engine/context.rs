@@ -6,15 +6,17 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{Result, TableReference, plan_err};
+use datafusion::common::{DFSchema, Result, TableReference, plan_err};
 use datafusion::config::SqlParserOptions;
 use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateDefaults;
 use datafusion::functions_table::all_default_table_functions;
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 use datafusion::optimizer::analyzer::Analyzer;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::planner::ParserOptions;
 use datafusion::sql::sqlparser::ast::{DataType as SqlType, TimezoneInfo};
 
@@ -146,6 +148,12 @@ impl ContextProvider for Inputs {
         let Some(function) = functions.iter().find(|function| function.name() == name) else {
             return plan_err!("table function `{name}` not found");
         };
+        // Its arguments must be literals: parameters and intervals become one here.
+        let context = SimplifyContext::builder().with_config_options(Arc::clone(options())).build();
+        let simplifier = ExprSimplifier::new(context);
+        let no_rows = DFSchema::empty();
+        let literal = |argument| simplifier.coerce(argument, &no_rows).and_then(|argument| simplifier.simplify(argument));
+        let args = args.into_iter().map(literal).collect::<Result<Vec<_>>>()?;
         #[expect(deprecated, reason = "the session the other call wants is not used by these functions")]
         let provider = function.create_table_provider(&args)?;
         Ok(provider_as_source(provider))
