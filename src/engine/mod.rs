@@ -41,5 +41,8 @@ pub use scan::{Footer, read_footer};
 pub use stats::ColumnStats;
 pub use write::{OnProgress, Progress, WriteRequest, Written};
 
+/// The program and the engine that compute: part of every fingerprint.
+pub const VERSION: &str = concat!("goodwill ", env!("CARGO_PKG_VERSION"), " datafusion 55.2");
+
 #[cfg(test)]
 mod tests;
