@@ -246,6 +246,7 @@ impl ScalarUDFImpl for Checked {
 /// Whether an expression tree still has arithmetic that could wrap; for tests of the invariant.
 #[cfg(test)]
 pub(super) fn wraps(plan: &LogicalPlan) -> bool {
+    use datafusion::common::tree_node::TreeNodeRecursion;
     let mut found = false;
     let visited = plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expression| {

@@ -1,6 +1,5 @@
 //! Runs a typed query over its bindings: once as planned, once more frugally if memory is short.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -140,7 +139,7 @@ impl Engine {
         let guarded = AssertUnwindSafe(work(job)).catch_unwind();
         match self.inner.runtime.run(guarded).await.map_err(Failure::Failed)? {
             Ok(done) => done.map_err(Failure::Failed),
-            Err(panic) => Err(Failure::Panicked(panic)),
+            Err(_) => Err(Failure::Panicked),
         }
     }
 
@@ -170,21 +169,21 @@ fn make_folder(path: &std::path::Path) -> std::io::Result<()> {
 
 enum Failure {
     Failed(DataFusionError),
-    Panicked(Box<dyn Any + Send>),
+    Panicked,
 }
 
 impl Failure {
     fn may_be_a_file(&self) -> bool {
         match self {
             Self::Failed(cause) => super::errors::may_be_a_file(cause),
-            Self::Panicked(_) => true,
+            Self::Panicked => true,
         }
     }
 
     fn finding(self, typed: &Typed) -> Diagnostic {
         match self {
             Self::Failed(cause) => running(&cause, typed.file()),
-            Self::Panicked(_) => Diagnostic::error(code::BUG, "a plan panicked").at(typed.file().place_at(1, 1, 1)),
+            Self::Panicked => Diagnostic::error(code::BUG, "a plan panicked").at(typed.file().place_at(1, 1, 1)),
         }
     }
 }

@@ -24,6 +24,7 @@ use datafusion::physical_plan::union::UnionExec;
 use futures::{FutureExt, TryStreamExt};
 use object_store::ObjectMeta;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
+#[expect(deprecated, reason = "the reader that reads through object_store, until parquet ships its successor")]
 use parquet::arrow::async_reader::ParquetObjectReader;
 
 use super::binding::{Binding, Bindings, DataFile};
@@ -188,8 +189,10 @@ pub async fn read_footer(store: &Store, info: &ObjectInfo) -> Result<Footer, Dia
     })
 }
 
+#[expect(deprecated, reason = "as above")]
 type Builder = ParquetRecordBatchStreamBuilder<ParquetObjectReader>;
 
+#[expect(deprecated, reason = "as above")]
 async fn open(file: &DataFile) -> Result<Builder, Diagnostic> {
     let meta = meta(file).map_err(|cause| cause.to_diagnostic())?;
     let reader = ParquetObjectReader::new(file.store.object_store(), meta.location).with_file_size(file.size);
