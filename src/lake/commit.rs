@@ -205,6 +205,9 @@ pub struct Part {
     pub slice: Slice,
     /// The fingerprint of all the rows were made from.
     pub fingerprint: String,
+    /// What the rows were made from, piece by piece: tells why a later plan differs.
+    #[serde(default)]
+    pub made_from: MadeFrom,
     /// The attempt that wrote the files.
     pub attempt: AttemptId,
     /// When the commit was made that first published the files.
@@ -216,6 +219,20 @@ pub struct Part {
     /// Fields a newer program wrote.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+/// What a result is made from; its hash is the result's fingerprint.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeFrom {
+    /// SQL, contract, audits and the program's version.
+    #[serde(default)]
+    pub definition: String,
+    /// The values of the parameters the SQL uses.
+    #[serde(default)]
+    pub parameters: String,
+    /// The fingerprint of each input, by the name SQL gives it.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
 }
 
 /// Which rows of a table a part holds.

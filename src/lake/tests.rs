@@ -130,6 +130,7 @@ pub(super) async fn stage(
         delta: DeltaPosition::after(previous, &table, by),
         parts: vec![Part {
             slice: Slice::Whole,
+            made_from: MadeFrom::default(),
             fingerprint: format!("{table}@{version}"),
             attempt: by.clone(),
             published_at: committed_at(version),
