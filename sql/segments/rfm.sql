@@ -29,7 +29,6 @@ positions as (
         days_since_last_order as days,
         frequency,
         monetary,
-        cast(count(*) over () as bigint) as n,
         cast(row_number() over (order by days_since_last_order, customer_id)
             as bigint) as days_row,
         cast(row_number() over (order by frequency, customer_id)
@@ -42,22 +41,34 @@ positions as (
         cast(ntile(5) over (order by frequency, customer_id)
             as bigint) as f_ntile,
         cast(ntile(5) over (order by monetary, customer_id)
-            as bigint) as m_ntile,
-        cast(rank() over (order by days_since_last_order desc)
-            as bigint) - 1 as r_below,
-        cast(rank() over (order by frequency) as bigint) - 1 as f_below,
-        cast(rank() over (order by monetary) as bigint) - 1 as m_below
+            as bigint) as m_ntile
     from measured
 ),
 
--- Customers with the same value, itself included: below + ties are at or below.
-ties as (
+sizes as (
+    select count(*) as n from measured
+),
+
+-- How many customers are worse (below), and how many worse or equal (upto).
+placed as (
     select
-        customer_id,
-        count(*) over (partition by days) as r_ties,
-        count(*) over (partition by frequency) as f_ties,
-        count(*) over (partition by monetary) as m_ties
-    from positions
+        p.customer_id,
+        p.days,
+        p.frequency,
+        p.monetary,
+        p.r_ntile,
+        p.f_ntile,
+        p.m_ntile,
+        s.n,
+        greatest(s.n - 1, 1) as others,
+        s.n - max(p.days_row) over (partition by p.days) as r_below,
+        s.n - min(p.days_row) over (partition by p.days) + 1 as r_upto,
+        min(p.frequency_row) over (partition by p.frequency) - 1 as f_below,
+        max(p.frequency_row) over (partition by p.frequency) as f_upto,
+        min(p.monetary_row) over (partition by p.monetary) - 1 as m_below,
+        max(p.monetary_row) over (partition by p.monetary) as m_upto
+    from positions as p
+    cross join sizes as s
 ),
 
 -- Edge k of 4 lies at (n − 1) k / 5 between two neighbours, counted from 0:
@@ -68,7 +79,7 @@ cuts as (
         (s.n - 1) * c.k / 5 + 1 as low,
         (s.n - 1) * c.k % 5 as fifths
     from (values (1), (2), (3), (4)) as c (k)
-    cross join (select count(*) as n from measured) as s
+    cross join sizes as s
 ),
 
 edges as (
@@ -121,29 +132,28 @@ scored as (
         case
             when $rfm_tie_convention = 'edges' then 5 - e.days_edges
             when $rfm_tie_convention = 'cume'
-                then (5 * (p.r_below + t.r_ties) + p.n - 1) / p.n
+                then (5 * p.r_upto + p.n - 1) / p.n
             when $rfm_tie_convention = 'prank'
-                then least(5, 1 + 5 * p.r_below / greatest(p.n - 1, 1))
+                then least(5, 1 + 5 * p.r_below / p.others)
             when $rfm_tie_convention = 'ntile' then p.r_ntile
         end as r_score,
         case
             when $rfm_tie_convention = 'edges' then 1 + e.frequency_edges
             when $rfm_tie_convention = 'cume'
-                then (5 * (p.f_below + t.f_ties) + p.n - 1) / p.n
+                then (5 * p.f_upto + p.n - 1) / p.n
             when $rfm_tie_convention = 'prank'
-                then least(5, 1 + 5 * p.f_below / greatest(p.n - 1, 1))
+                then least(5, 1 + 5 * p.f_below / p.others)
             when $rfm_tie_convention = 'ntile' then p.f_ntile
         end as f_score,
         case
             when $rfm_tie_convention = 'edges' then 1 + e.monetary_edges
             when $rfm_tie_convention = 'cume'
-                then (5 * (p.m_below + t.m_ties) + p.n - 1) / p.n
+                then (5 * p.m_upto + p.n - 1) / p.n
             when $rfm_tie_convention = 'prank'
-                then least(5, 1 + 5 * p.m_below / greatest(p.n - 1, 1))
+                then least(5, 1 + 5 * p.m_below / p.others)
             when $rfm_tie_convention = 'ntile' then p.m_ntile
         end as m_score
-    from positions as p
-    inner join ties as t on p.customer_id = t.customer_id
+    from placed as p
     inner join edges_below as e on p.customer_id = e.customer_id
 )
 

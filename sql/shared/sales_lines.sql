@@ -53,8 +53,8 @@ lines as (
     left join cost_spans as c
         on
             l.product_id = c.product_id
-            and o.ordered_at >= c.valid_from
-            and (o.ordered_at < c.valid_to or c.valid_to is null)
+            and o.order_day >= c.valid_from
+            and (o.order_day < c.valid_to or c.valid_to is null)
 )
 
 select

@@ -14,6 +14,7 @@ with ranked as (
             row_number() over (order by net_sales, customer_id) as bigint
         ) as sales_rank
     from value_tiers
+    where as_of = $as_of_day
 ),
 
 curves as (

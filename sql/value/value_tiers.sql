@@ -1,34 +1,39 @@
--- One row per customer who ever ordered and for whom money moved in the value
--- period, ranked by value; equal values rank by customer_id.
+-- One row per customer who ever paid for an order and for whom money moved in
+-- the value period, ranked by value; equal values rank by customer_id.
 -- A customer's tier looks at those before: the one who carries the cumulated
 -- share across a threshold still belongs to the better tier, so tier A is never
--- empty. Shares are of the sum over everybody, so they may pass 1 where some
--- customers cost money.
-with ever_ordered as (
+-- empty. Shares are of the value that customers brought: who cost money counts
+-- as 0 here, so that losses make nobody else's share larger.
+with ever_paid as (
     select customer_id
     from customer_pnl
-    where period = 'lifetime' and orders > 0
+    where
+        as_of = $as_of_day
+        and period = 'lifetime'
+        and paid_orders > 0
 ),
 
 valued as (
     select
-        p.customer_id,
-        p.net_sales,
+        customer_id,
+        net_sales,
         case
-            when $value_measure = 'contribution' then p.contribution
-            when $value_measure = 'gross_margin' then p.gross_margin
+            when $value_measure = 'contribution' then contribution
+            when $value_measure = 'gross_margin' then gross_margin
             when $value_measure = 'net_sales'
-                then cast(p.net_sales as decimal(18, 6))
+                then cast(net_sales as decimal(18, 6))
         end as value
-    from customer_pnl as p
-    inner join ever_ordered as e on p.customer_id = e.customer_id
-    where p.period = $value_period
+    from customer_pnl
+    where
+        as_of = $as_of_day
+        and period = $value_period
+        and customer_id in (select customer_id from ever_paid)
 ),
 
 totals as (
     select
         count(*) as customers,
-        sum(value) as total_value
+        sum(greatest(value, 0)) as value_brought
     from valued
 ),
 
@@ -37,16 +42,17 @@ ranked as (
         customer_id,
         net_sales,
         value,
+        greatest(value, 0) as brought,
         cast(
             row_number() over (order by value desc, customer_id) as bigint
         ) as value_rank,
         coalesce(
-            sum(value) over (
+            sum(greatest(value, 0)) over (
                 order by value desc, customer_id
                 rows between unbounded preceding and 1 preceding
             ),
             0
-        ) as value_before
+        ) as brought_before
     from valued
 ),
 
@@ -55,16 +61,17 @@ placed as (
         r.customer_id,
         r.net_sales,
         r.value,
+        r.brought,
         r.value_rank,
-        r.value_before,
+        r.brought_before,
         t.customers,
-        t.total_value,
+        t.value_brought,
         r.value_rank - 1 as customers_before,
         case
-            when t.total_value > 0 then 'ok' else 'no_positive_total'
+            when t.value_brought > 0 then 'ok' else 'no_positive_value'
         end as share_status,
         case
-            when t.total_value > 0 then cast(t.total_value as double)
+            when t.value_brought > 0 then cast(t.value_brought as double)
         end as share_base
     from ranked as r
     cross join totals as t
@@ -80,9 +87,9 @@ select
     value_rank,
     customers,
     (100 * value_rank + customers - 1) / customers as percentile,
-    cast(value as double) / share_base as value_share,
-    cast(value_before as double) / share_base as cumulative_share_before,
-    cast(value_before + value as double) / share_base as cumulative_share,
+    cast(brought as double) / share_base as value_share,
+    cast(brought_before as double) / share_base as cumulative_share_before,
+    cast(brought_before + brought as double) / share_base as cumulative_share,
     share_status,
     cast($tier_basis as varchar) as tier_basis,
     case
@@ -96,9 +103,9 @@ select
         when $tier_basis = 'cumulative_share' then
             case
                 when share_status <> 'ok' then 'D'
-                when value_before < total_value * $tier_a_share then 'A'
-                when value_before < total_value * $tier_b_share then 'B'
-                when value_before < total_value * $tier_c_share then 'C'
+                when brought_before < value_brought * $tier_a_share then 'A'
+                when brought_before < value_brought * $tier_b_share then 'B'
+                when brought_before < value_brought * $tier_c_share then 'C'
                 else 'D'
             end
     end as tier

@@ -3,6 +3,7 @@
 //! **Invariant:** a message made here carries names, types and counts; the raw text of a run-time
 //! error, which may quote a row, is never passed on.
 
+use arrow::error::ArrowError;
 use datafusion::common::{Column, SchemaError, Span};
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span as SqlSpan};
@@ -13,6 +14,7 @@ use super::context::UnknownTable;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code, nearest};
 use crate::functions::{Fault, sql_type};
 use crate::query::place;
+use crate::store::StoreError;
 
 /// What is at hand to explain an error of planning.
 pub(super) struct Explain<'a> {
@@ -125,4 +127,81 @@ fn plain(text: &str) -> String {
     let text = text.trim_end_matches('.').replace('\'', "`");
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// Whether a failure is that of the memory pool.
+pub(super) fn is_out_of_memory(error: &DataFusionError) -> bool {
+    matches!(error.find_root(), DataFusionError::ResourcesExhausted(text) if !text.contains("disk"))
+}
+
+/// Whether a failure could come from a bad file.
+pub(super) fn may_be_a_file(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) | DataFusionError::ExecutionJoin(_) => true,
+        DataFusionError::External(cause) => !cause.is::<Fault>(),
+        // Pages that decode to other bytes come back as any of Arrow's errors.
+        DataFusionError::ArrowError(cause, _) => {
+            !matches!(**cause, ArrowError::ArithmeticOverflow(_) | ArrowError::DivideByZero)
+        }
+        DataFusionError::IoError(cause) => cause.kind() != std::io::ErrorKind::StorageFull,
+        _ => false,
+    }
+}
+
+/// What failed while the model in `file` ran.
+pub(super) fn running(error: &DataFusionError, file: &SourceFile) -> Diagnostic {
+    let at = |code, message: String| Diagnostic::error(code, message).at(file.place_at(1, 1, 1));
+    match error.find_root() {
+        DataFusionError::External(cause) => match (cause.downcast_ref::<Fault>(), cause.downcast_ref::<StoreError>()) {
+            (Some(fault), _) => failed_function(fault, file),
+            (_, Some(store)) => store.to_diagnostic(),
+            _ => at(code::MODEL_FAILED, "the model failed while it ran".to_owned()),
+        },
+        DataFusionError::ResourcesExhausted(text) if text.contains("disk") => {
+            at(code::DISK_FULL, "no space is left to spill".to_owned())
+        }
+        DataFusionError::ResourcesExhausted(_) => {
+            at(code::OUT_OF_MEMORY, "the memory limit was reached, also with smaller steps".to_owned())
+                .help("raise --memory-limit, or run on a larger machine")
+        }
+        DataFusionError::IoError(cause) if cause.kind() == std::io::ErrorKind::StorageFull => {
+            at(code::DISK_FULL, "no space is left to spill".to_owned())
+        }
+        DataFusionError::ArrowError(cause, _) => failed_arrow(cause, file),
+        DataFusionError::ObjectStore(_) => at(code::STORE_UNAVAILABLE, "a file could not be read".to_owned()),
+        DataFusionError::Internal(_) => at(code::BUG, "DataFusion failed inside".to_owned()),
+        DataFusionError::NotImplemented(text) => at(code::MODEL_FAILED, format!("not supported: {}", plain(text))),
+        DataFusionError::Execution(text) if text.contains("returned more than one row") => {
+            at(code::MODEL_FAILED, "a subquery that must give one row gave more".to_owned())
+        }
+        _ => at(code::MODEL_FAILED, "the model failed while it ran".to_owned()),
+    }
+}
+
+fn failed_function(fault: &Fault, file: &SourceFile) -> Diagnostic {
+    let (code, help) = match fault {
+        Fault::Overflow { .. } => (code::OVERFLOW, "cast to a wider type before, for example to DECIMAL(38, 2)"),
+        Fault::NotFinite { .. } => {
+            (code::NOT_FINITE, "guard the division: `case when total <> 0 then part / total end`, or `nullif(total, 0)`")
+        }
+        Fault::Narrowing { .. } => (code::NARROWING_FAILED, "widen the type in the contract"),
+        Fault::UnknownZone => (code::MODEL_FAILED, "use a name of the zone database such as 'Europe/Berlin'"),
+    };
+    Diagnostic::error(code, fault.to_string()).at(file.place_at(1, 1, 1)).help(help)
+}
+
+fn failed_arrow(cause: &ArrowError, file: &SourceFile) -> Diagnostic {
+    let at = |code, message: &str| Diagnostic::error(code, message).at(file.place_at(1, 1, 1));
+    match cause {
+        ArrowError::ArithmeticOverflow(_) => at(code::OVERFLOW, "arithmetic overflow"),
+        ArrowError::DivideByZero => at(code::MODEL_FAILED, "division by zero").help("divide by `nullif(x, 0)`"),
+        ArrowError::CastError(_) | ArrowError::ParseError(_) => {
+            at(code::MODEL_FAILED, "a value cannot be cast to the type the SQL asks for")
+                .help("use `try_cast`, which gives null, and decide what null means")
+        }
+        ArrowError::InvalidArgumentError(text) if text.contains("too large to store in a Decimal") => {
+            at(code::OVERFLOW, "a value does not fit its DECIMAL type")
+        }
+        _ => at(code::MODEL_FAILED, "the model failed while it ran"),
+    }
 }

@@ -205,6 +205,9 @@ pub struct Part {
     pub slice: Slice,
     /// The fingerprint of all the rows were made from.
     pub fingerprint: String,
+    /// What the rows were made from, piece by piece: tells why a later plan differs.
+    #[serde(default)]
+    pub made_from: MadeFrom,
     /// The attempt that wrote the files.
     pub attempt: AttemptId,
     /// When the commit was made that first published the files.
@@ -216,6 +219,20 @@ pub struct Part {
     /// Fields a newer program wrote.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+/// What a result is made from; its hash is the result's fingerprint.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeFrom {
+    /// SQL, contract, audits and the program's version.
+    #[serde(default)]
+    pub definition: String,
+    /// The values of the parameters the SQL uses.
+    #[serde(default)]
+    pub parameters: String,
+    /// The fingerprint of each input, by the name SQL gives it.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
 }
 
 /// Which rows of a table a part holds.
@@ -290,18 +307,37 @@ impl Commit {
         self
     }
 
-    /// What must hold for every commit, for a caller's bug not to be published.
-    pub(super) fn problem(&self) -> Option<String> {
-        let parent = self.parent.unwrap_or(0);
+    /// What keeps a commit from following on `parent`: a caller's bug that must not be published.
+    pub(super) fn problem(&self, parent: Option<&Self>) -> Option<String> {
+        let before = parent.map_or(0, |parent| parent.version);
         if self.format != FORMAT {
             return Some(format!("its format is {}", self.format));
         }
-        if parent.checked_add(1) != Some(self.version) {
-            return Some(format!("its parent is {parent}"));
+        if before.checked_add(1) != Some(self.version) {
+            return Some(format!("its parent is {before}"));
+        }
+        let earlier = |name: &NodeName| parent.and_then(|parent| parent.tables.get(name));
+        let mut lost = parent.iter().flat_map(|parent| parent.tables.keys());
+        if let Some(name) = lost.find(|name| !self.tables.contains_key(*name)) {
+            return Some(format!("table `{name}` is missing"));
         }
         self.tables.iter().find_map(|(name, entry)| {
-            entry.problem(self.version).map(|reason| format!("table `{name}` {reason}"))
+            let reason = self.table_problem(entry, earlier(name))?;
+            Some(format!("table `{name}` {reason}"))
         })
+    }
+
+    fn table_problem(&self, entry: &TableEntry, earlier: Option<&TableEntry>) -> Option<&'static str> {
+        if entry.built_in != self.version {
+            return (Some(entry) != earlier).then_some("is neither changed nor carried over");
+        }
+        let log = earlier.map(|earlier| &earlier.delta);
+        if entry.delta.version != log.map_or(0, |log| log.version.saturating_add(1))
+            || log.is_some_and(|log| log.table_id != entry.delta.table_id)
+        {
+            return Some("does not go on with its Delta log");
+        }
+        entry.problem()
     }
 }
 
@@ -329,16 +365,14 @@ impl TableEntry {
         }
     }
 
-    fn problem(&self, version: u64) -> Option<&'static str> {
-        if self.built_in == 0 || self.built_in > version {
-            return Some("was built in a commit that is not there yet");
-        }
+    fn problem(&self) -> Option<&'static str> {
         if self.parts.iter().any(|part| part.files.is_empty()) || self.parts.is_empty() {
             return Some("has a part without a file");
         }
         let mut paths: Vec<&Key> = self.files().map(|file| &file.path).collect();
         paths.sort();
-        paths.windows(2).any(|pair| pair[0] == pair[1]).then_some("names a file twice")
+        let twice = paths.windows(2).any(|pair| pair.first() == pair.last());
+        twice.then_some("names a file twice")
     }
 }
 

@@ -1,7 +1,7 @@
 //! What can go wrong with a published root.
 
 use crate::diagnostic::{Diagnostic, code};
-use crate::ident::NodeName;
+use crate::ident::{NodeName, PipelineName};
 use crate::store::{InvalidKey, Key, StoreError};
 
 /// A published root that cannot be read or written as asked.
@@ -48,6 +48,14 @@ pub enum LakeError {
         /// The version of its Delta log.
         version: u64,
     },
+    /// The table belongs to another pipeline.
+    #[error("table `{table}` belongs to pipeline `{owner}`")]
+    ForeignTable {
+        /// The table.
+        table: NodeName,
+        /// The pipeline that first published it.
+        owner: PipelineName,
+    },
     /// A commit that must not be written: a bug of the caller.
     #[error("commit {version} must not be written: {reason}")]
     InvalidCommit {
@@ -84,6 +92,8 @@ impl LakeError {
             Self::ForeignLog { table, .. } => Diagnostic::error(code::CORRUPT_ROOT, message).help(
                 format!("move `tables/{table}/_delta_log` away and run `goodwill recover`: it is written anew"),
             ),
+            Self::ForeignTable { .. } => Diagnostic::error(code::FOREIGN_TABLE, message)
+                .help("give the model another name, or publish to another root"),
             Self::InvalidCommit { .. } => Diagnostic::error(code::BUG, message),
         }
     }

@@ -32,7 +32,7 @@ mod views;
 
 pub use attempt::{Intent, JournalEntry};
 pub use commit::{
-    ColumnStatistics, Commit, DeltaPosition, Extra, FileEntry, Part, Slice, TableColumn,
+    ColumnStatistics, Commit, DeltaPosition, Extra, FileEntry, MadeFrom, Part, Slice, TableColumn,
     TableContract, TableEntry, TableType,
 };
 pub use delta::APPLICATION;

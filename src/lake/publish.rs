@@ -2,7 +2,8 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Commit, Lake, LakeError, layout, step};
+use super::{Commit, Lake, LakeError, TableEntry, layout, step};
+use crate::ident::NodeName;
 use crate::store::{Created, Key};
 
 /// How many commits are read at once.
@@ -31,19 +32,31 @@ impl Lake {
     /// [`LakeError::FormatTooNew`] if a newer program wrote it.
     pub async fn last_commit(&self) -> Result<Option<Commit>, LakeError> {
         match self.last_version().await? {
-            Some(version) => self.commit(version).await.map(Some),
+            Some(version) => self.required_commit(version).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// The commit `version`.
+    /// The commit `version`; `None` if there is none.
     ///
     /// # Errors
     ///
-    /// Returns an error if there is none or it cannot be read.
-    pub async fn commit(&self, version: u64) -> Result<Commit, LakeError> {
-        let found = self.find_commit(version).await?;
-        found.ok_or(LakeError::Gap { missing: version })
+    /// Returns an error if it cannot be read.
+    pub async fn commit(&self, version: u64) -> Result<Option<Commit>, LakeError> {
+        let key = layout::commit(version)?;
+        let found: Option<Commit> = self.read_document(&key).await?;
+        match found {
+            Some(commit) if commit.version != version => {
+                let reason = format!("it says that it is commit {}", commit.version);
+                Err(LakeError::Corrupt { key, reason })
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// The commit `version`, which others say is there.
+    pub(super) async fn required_commit(&self, version: u64) -> Result<Commit, LakeError> {
+        self.commit(version).await?.ok_or(LakeError::Gap { missing: version })
     }
 
     /// The last `limit` commits, newest first.
@@ -54,7 +67,7 @@ impl Lake {
     pub async fn history(&self, limit: usize) -> Result<Vec<Commit>, LakeError> {
         let versions = self.versions().await?;
         let newest = versions.into_iter().rev().take(limit);
-        stream::iter(newest).map(|version| self.commit(version)).buffered(READS).try_collect().await
+        stream::iter(newest).map(|version| self.required_commit(version)).buffered(READS).try_collect().await
     }
 
     /// Publishes `commit`, if its version is still free.
@@ -76,7 +89,7 @@ impl Lake {
         step("before_commit");
         let created = self.store().create(&key, content.into()).await;
         step("after_commit");
-        let found = self.find_commit(commit.version).await;
+        let found = self.commit(commit.version).await;
         match (created, found) {
             (Ok(Created::Yes), Ok(Some(found))) if found.attempt == commit.attempt => {
                 Ok(CommitOutcome::Committed)
@@ -100,33 +113,32 @@ impl Lake {
         let mut versions: Vec<u64> =
             listed.iter().filter_map(|info| layout::numbered(&info.key, ".json")).collect();
         versions.sort_unstable();
-        match versions.windows(2).find(|pair| pair[0] + 1 != pair[1]) {
-            Some(pair) => Err(LakeError::Gap { missing: pair[0] + 1 }),
+        let expected = versions.first().copied().unwrap_or(0)..;
+        match versions.iter().zip(expected).find(|(version, expected)| *version != expected) {
+            Some((_, missing)) => Err(LakeError::Gap { missing }),
             None => Ok(versions),
         }
     }
 
-    async fn find_commit(&self, version: u64) -> Result<Option<Commit>, LakeError> {
-        let key = layout::commit(version)?;
-        let found: Option<Commit> = self.read_document(&key).await?;
-        match found {
-            Some(commit) if commit.version != version => {
-                let reason = format!("it says that it is commit {}", commit.version);
-                Err(LakeError::Corrupt { key, reason })
-            }
-            found => Ok(found),
-        }
-    }
-
+    /// Refuses what would break the root: a gap, a lost or changed table of another pipeline.
     async fn refuse_invalid(&self, commit: &Commit) -> Result<(), LakeError> {
-        if let Some(reason) = commit.problem() {
+        let parent = match commit.parent {
+            Some(parent) => Some(self.required_commit(parent).await?),
+            None => None,
+        };
+        if let Some(reason) = commit.problem(parent.as_ref()) {
             return Err(invalid(commit, &reason));
         }
-        let Some(parent) = commit.parent else { return Ok(()) };
-        if self.store().head(&layout::commit(parent)?).await?.is_none() {
-            return Err(LakeError::Gap { missing: parent });
-        }
-        Ok(())
+        let mut changed = commit.tables.iter().filter(|(_, entry)| entry.built_in == commit.version);
+        let owner = |table: &NodeName, entry: &TableEntry| {
+            let earlier = parent.as_ref().and_then(|parent| parent.tables.get(table));
+            earlier.unwrap_or(entry).owner.clone()
+        };
+        let foreign = |(table, entry): (&NodeName, &TableEntry)| {
+            let owner = Some(owner(table, entry)).filter(|owner| *owner != commit.pipeline)?;
+            Some(LakeError::ForeignTable { table: table.clone(), owner })
+        };
+        changed.find_map(foreign).map_or(Ok(()), Err)
     }
 
     /// The files of the tables this commit changes, seen from the store.

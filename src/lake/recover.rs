@@ -56,7 +56,7 @@ impl Commits {
         if let Some(known) = self.0.get(&version) {
             return Ok(Arc::clone(known));
         }
-        let commit = Arc::new(lake.commit(version).await?);
+        let commit = Arc::new(lake.required_commit(version).await?);
         self.0.insert(version, Arc::clone(&commit));
         Ok(commit)
     }
@@ -223,7 +223,7 @@ impl Lake {
     ) -> Result<Vec<Change>, LakeError> {
         let mut changes = Vec::new();
         let mut next = last.tables.get(table).cloned();
-        while let Some(entry) = next.filter(|entry| entry.delta.version >= from) {
+        while let Some(entry) = next.take().filter(|entry| entry.delta.version >= from) {
             let commit = commits.get(self, entry.built_in).await?;
             let parent = match commit.parent {
                 Some(parent) => Some(commits.get(self, parent).await?),
@@ -231,7 +231,7 @@ impl Lake {
             };
             let previous = parent.and_then(|parent| parent.tables.get(table).cloned());
             refuse_jump(previous.as_ref().map(|entry| entry.delta.version), entry.delta.version, &commit)?;
-            next = previous.clone();
+            next.clone_from(&previous);
             changes.push(Change { commit, table: table.clone(), entry, previous });
         }
         changes.reverse();

@@ -1,7 +1,7 @@
 //! Extremes of a column: shortened so that they stay true, and as Delta readers want them.
 
 use super::{ColumnStatistics, FileEntry, TableContract, TableType};
-use crate::query::Value;
+use crate::value::Value;
 
 /// The longest text kept of an extreme, in characters.
 const LONGEST: usize = 32;

@@ -7,7 +7,7 @@ use super::*;
 use crate::diagnostic::code;
 use crate::ident::PipelineName;
 use crate::interval::Instant;
-use crate::query::Value;
+use crate::value::Value;
 use crate::store::{self, StoreError};
 
 /// 2026-01-01T00:00:00Z, in microseconds.
@@ -130,6 +130,7 @@ pub(super) async fn stage(
         delta: DeltaPosition::after(previous, &table, by),
         parts: vec![Part {
             slice: Slice::Whole,
+            made_from: MadeFrom::default(),
             fingerprint: format!("{table}@{version}"),
             attempt: by.clone(),
             published_at: committed_at(version),
@@ -275,10 +276,71 @@ async fn a_commit_after_one_that_is_not_there_is_refused() {
     let second = next(&lake, Some(&first), &["a"], "two").await;
     let error = lake.try_commit(&second).await.unwrap_err();
     assert!(matches!(error, LakeError::Gap { missing: 1 }), "{error}");
+    assert_eq!(lake.last_commit().await.unwrap(), None);
+    lake.try_commit(&first).await.unwrap();
     let jump = Commit { version: 3, ..second };
     let error = lake.try_commit(&jump).await.unwrap_err();
     assert_eq!(error.to_diagnostic().code, code::BUG);
-    assert_eq!(lake.last_commit().await.unwrap(), None);
+    assert_eq!(lake.last_commit().await.unwrap().unwrap().version, 1);
+}
+
+/// Checks that a commit after a first one by `demo`, changed as told, is refused.
+async fn refused(change: impl Fn(&mut Commit), expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = root(&folder).await;
+    let first = publish(&lake, 1).await;
+    let mut commit = next(&lake, Some(&first), &["a"], "two").await;
+    change(&mut commit);
+    let error = lake.try_commit(&commit).await.unwrap_err();
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(lake.last_commit().await.unwrap().unwrap(), first);
+}
+
+#[tokio::test]
+async fn a_table_of_another_pipeline_is_not_written() {
+    let other = || PipelineName::parse("other").unwrap();
+    refused(|commit| commit.pipeline = other(), "table `a` belongs to pipeline `demo`").await;
+}
+
+#[tokio::test]
+async fn tables_are_carried_over_unchanged_or_the_commit_is_refused() {
+    let not = |reason: &str| format!("commit 2 must not be written: table {reason}");
+    refused(|commit| drop(commit.tables.remove("b")), &not("`b` is missing")).await;
+    refused(
+        |commit| commit.tables.get_mut("b").unwrap().fingerprint.clear(),
+        &not("`b` is neither changed nor carried over"),
+    )
+    .await;
+    refused(
+        |commit| commit.tables.get_mut("a").unwrap().delta.version = 7,
+        &not("`a` does not go on with its Delta log"),
+    )
+    .await;
+    refused(
+        |commit| commit.tables.get_mut("a").unwrap().parts.clear(),
+        &not("`a` has a part without a file"),
+    )
+    .await;
+    refused(
+        |commit| {
+            let part = &mut commit.tables.get_mut("a").unwrap().parts[0];
+            part.files.push(part.files[0].clone());
+        },
+        &not("`a` names a file twice"),
+    )
+    .await;
+}
+
+#[test]
+fn a_step_can_be_stopped_at() {
+    let stopped = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = Arc::clone(&stopped);
+    fail::cfg_callback("only_of_this_test", move || {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    })
+    .unwrap();
+    step("only_of_this_test");
+    assert_eq!(stopped.load(std::sync::atomic::Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

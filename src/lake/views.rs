@@ -29,81 +29,79 @@ pub(super) fn generate(lake: &Lake, commit: &Commit) -> Result<Vec<View>, LakeEr
 }
 
 fn duckdb(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
-    let mut sql = header("--", commit, &[
+    let header = header("--", commit, &[
         "DuckDB: duckdb -init duckdb.sql, or .read duckdb.sql; all views change at once.",
     ]);
-    sql.push_str("begin transaction;\n");
-    for (table, entry) in &commit.tables {
+    let views = each_table(commit, |table, entry| {
         let files = addresses(lake, table, entry, |key| lake.store().locate(key))?;
         let files: Vec<String> = files.iter().map(|file| format!("    {}", quoted(file))).collect();
-        sql.push_str(&format!(
-            "\ncreate or replace view {table} as\nselect * from read_parquet([\n{}\n]);\n",
-            files.join(",\n")
-        ));
-        sql.push_str(&format!(
-            "comment on view {table} is {};\n",
+        Ok(format!(
+            "\ncreate or replace view {table} as\nselect * from read_parquet([\n{}\n]);\n\
+             comment on view {table} is {};\n",
+            files.join(",\n"),
             quoted(&entry.contract.description)
-        ));
-    }
-    sql.push_str("\ncommit;\n");
-    Ok(sql)
+        ))
+    })?;
+    Ok(format!("{header}begin transaction;\n{views}\ncommit;\n"))
 }
 
 fn spark(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
-    let mut sql = header("--", commit, &["Spark: spark-sql -i spark.sql"]);
-    for (table, entry) in &commit.tables {
-        let files = addresses(lake, table, entry, |key| lake.store().url_of(key))?;
+    let header = header("--", commit, &["Spark: spark-sql -i spark.sql"]);
+    let views = each_table(commit, |table, entry| {
+        let files = addresses(lake, table, entry, |key| lake.store().plain_url(key))?;
         let select = |file: &String| format!("select * from parquet.`{}`", file.replace('`', "``"));
         let selects: Vec<String> = files.iter().map(select).collect();
-        sql.push_str(&format!(
-            "\ncreate or replace temporary view {table} as\n{};\n",
-            selects.join("\nunion all\n")
-        ));
-    }
-    Ok(sql)
+        let select = selects.join("\nunion all\n");
+        Ok(format!("\ncreate or replace temporary view {table} as\n{select};\n"))
+    })?;
+    Ok(header + &views)
 }
 
 fn trino(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
-    let mut sql = header("--", commit, &[
+    let header = header("--", commit, &[
         "Trino, Delta Lake connector, in a schema of your own: run the calls once, the views after",
         "each run. A view is pinned to the version of each table that belongs to this commit.",
     ]);
-    for (table, entry) in &commit.tables {
-        let folder = quoted(&lake.store().url_of(&layout::table(table)?));
-        sql.push_str(&format!(
+    let views = each_table(commit, |table, entry| {
+        let folder = quoted(&lake.store().plain_url(&layout::table(table)?));
+        Ok(format!(
             "\n-- call system.register_table(schema_name => 'goodwill', table_name => '{table}_log', \
              table_location => {folder});\n\
              create or replace view {table} as\n\
              select * from goodwill.{table}_log for version as of {};\n",
             entry.delta.version
-        ));
-    }
-    Ok(sql)
+        ))
+    })?;
+    Ok(header + &views)
 }
 
 fn powerbi(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
-    let mut tables = Vec::with_capacity(commit.tables.len());
-    for (table, entry) in &commit.tables {
+    let header = header("//", commit, &[
+        "Power BI: Get data, Blank query, Advanced editor, paste; then click on a table.",
+    ]);
+    let tables = each_table(commit, |table, entry| {
         let files = addresses(lake, table, entry, |key| lake.store().locate(key))?;
         let read = |file: &String| {
             format!("            Parquet.Document(File.Contents(\"{}\"))", file.replace('"', "\"\""))
         };
         let reads: Vec<String> = files.iter().map(read).collect();
-        tables.push(format!("        {table} = Table.Combine({{\n{}\n        }})", reads.join(",\n")));
-    }
-    let header = header("//", commit, &[
-        "Power BI: Get data, Blank query, Advanced editor, paste; then click on a table.",
-    ]);
-    Ok(format!("{header}let\n    Tables = [\n{}\n    ]\nin\n    Tables\n", tables.join(",\n")))
+        Ok(format!("        {table} = Table.Combine({{\n{}\n        }}),\n", reads.join(",\n")))
+    })?;
+    let tables = tables.trim_end_matches(",\n");
+    Ok(format!("{header}let\n    Tables = [\n{tables}\n    ]\nin\n    Tables\n"))
+}
+
+fn each_table(
+    commit: &Commit,
+    text: impl Fn(&NodeName, &TableEntry) -> Result<String, LakeError>,
+) -> Result<String, LakeError> {
+    commit.tables.iter().map(|(table, entry)| text(table, entry)).collect()
 }
 
 fn header(mark: &str, commit: &Commit, how: &[&str]) -> String {
-    let mut text = format!(
-        "{mark} Generated by Goodwill: version {} of all tables, as of {}.\n",
-        commit.version, commit.as_of
-    );
-    how.iter().for_each(|line| text.push_str(&format!("{mark} {line}\n")));
-    text
+    let (version, as_of) = (commit.version, commit.as_of);
+    let first = format!("{mark} Generated by Goodwill: version {version} of all tables, as of {as_of}.\n");
+    how.iter().fold(first, |text, line| text + mark + " " + line + "\n")
 }
 
 fn addresses(
@@ -118,4 +116,93 @@ fn addresses(
 
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{publish, root, text};
+
+    /// The text of a view of two tables, the root's folder left out.
+    async fn view(name: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = root(&folder).await;
+        publish(&lake, 2).await;
+        lake.roll_forward().await.unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let generated = text(&lake, &format!("views/{name}")).await;
+        generated.replace(root.to_str().unwrap(), "")
+    }
+
+    #[tokio::test]
+    async fn duckdb_reads_the_files_of_one_commit() {
+        insta::assert_snapshot!(view("duckdb.sql").await, @r"
+        -- Generated by Goodwill: version 2 of all tables, as of 2026-01-01T00:00:00Z.
+        -- DuckDB: duckdb -init duckdb.sql, or .read duckdb.sql; all views change at once.
+        begin transaction;
+
+        create or replace view a as
+        select * from read_parquet([
+            '/root/tables/a/data/t2/part-00000.parquet'
+        ]);
+        comment on view a is 'One row per ''thing''.';
+
+        create or replace view b as
+        select * from read_parquet([
+            '/root/tables/b/data/t1/part-00000.parquet'
+        ]);
+        comment on view b is 'One row per ''thing''.';
+
+        commit;
+        ");
+    }
+
+    #[tokio::test]
+    async fn spark_reads_the_files_of_one_commit() {
+        insta::assert_snapshot!(view("spark.sql").await, @r"
+        -- Generated by Goodwill: version 2 of all tables, as of 2026-01-01T00:00:00Z.
+        -- Spark: spark-sql -i spark.sql
+
+        create or replace temporary view a as
+        select * from parquet.`file:///root/tables/a/data/t2/part-00000.parquet`;
+
+        create or replace temporary view b as
+        select * from parquet.`file:///root/tables/b/data/t1/part-00000.parquet`;
+        ");
+    }
+
+    #[tokio::test]
+    async fn trino_is_pinned_to_the_versions_of_one_commit() {
+        insta::assert_snapshot!(view("trino.sql").await, @r"
+        -- Generated by Goodwill: version 2 of all tables, as of 2026-01-01T00:00:00Z.
+        -- Trino, Delta Lake connector, in a schema of your own: run the calls once, the views after
+        -- each run. A view is pinned to the version of each table that belongs to this commit.
+
+        -- call system.register_table(schema_name => 'goodwill', table_name => 'a_log', table_location => 'file:///root/tables/a');
+        create or replace view a as
+        select * from goodwill.a_log for version as of 1;
+
+        -- call system.register_table(schema_name => 'goodwill', table_name => 'b_log', table_location => 'file:///root/tables/b');
+        create or replace view b as
+        select * from goodwill.b_log for version as of 0;
+        ");
+    }
+
+    #[tokio::test]
+    async fn power_bi_reads_the_files_of_one_commit() {
+        insta::assert_snapshot!(view("powerbi.m").await, @r#"
+        // Generated by Goodwill: version 2 of all tables, as of 2026-01-01T00:00:00Z.
+        // Power BI: Get data, Blank query, Advanced editor, paste; then click on a table.
+        let
+            Tables = [
+                a = Table.Combine({
+                    Parquet.Document(File.Contents("/root/tables/a/data/t2/part-00000.parquet"))
+                }),
+                b = Table.Combine({
+                    Parquet.Document(File.Contents("/root/tables/b/data/t1/part-00000.parquet"))
+                })
+            ]
+        in
+            Tables
+        "#);
+    }
 }

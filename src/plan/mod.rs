@@ -20,7 +20,8 @@ mod explain;
 mod fingerprint;
 mod outcome;
 
-pub use analyze::{analyze, analyze_query};
+pub use analyze::{analyze, input_schemas, relation, retype};
+pub use crate::lake::MadeFrom;
 pub use build::build;
 pub use explain::explain;
 pub use fingerprint::sha256_hex;
@@ -216,15 +217,4 @@ pub enum WhySkipped {
     BehindAndNotSelected,
     /// It was not selected, and was never published.
     MissingAndNotSelected,
-}
-
-/// What a result is made from; its hash is the result's fingerprint.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub struct MadeFrom {
-    /// SQL, contract, audits and the program's version.
-    pub definition: String,
-    /// The values of the parameters the SQL uses.
-    pub parameters: String,
-    /// The fingerprint of each input, by the name SQL gives it.
-    pub inputs: BTreeMap<String, String>,
 }

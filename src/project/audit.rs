@@ -1,11 +1,13 @@
 //! Audits: rules whose broken rows stop a publication.
 
-use super::contract::Contract;
+use super::contract::{ColumnType, Contract};
+use super::Model;
 use super::load::place;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code};
 use crate::ident::NodeName;
 use crate::query::{self, Query};
-use crate::spec::{BrokenRows, ColumnSpec, ColumnTest, Document, ModelSpec, ModelTest, Reconciles};
+use crate::value::{Value, ValueType};
+use crate::spec::{BrokenRows, ColumnSpec, ColumnTest, Document, ModelSpec, ModelTest, Range, Reconciles};
 
 /// One rule of one model.
 #[derive(Debug, Clone)]
@@ -40,9 +42,9 @@ pub enum Rule {
         /// The column.
         column: String,
         /// The least value.
-        min: Option<Bound>,
+        min: Option<Value>,
         /// The greatest value.
-        max: Option<Bound>,
+        max: Option<Value>,
     },
     /// A query over published or staged tables returns no row.
     NoRows {
@@ -50,10 +52,6 @@ pub enum Rule {
         query: Box<Query>,
     },
 }
-
-/// A bound as written, read as the column's type when it is compared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bound(pub String);
 
 struct Context<'a> {
     document: &'a Document,
@@ -122,18 +120,43 @@ impl Context<'_> {
                 (format!("relationships {text} to {other}.{field}"), no_rows(&sql, &place)?)
             }
             ColumnTest::Range(range) => {
-                let bound = |key: &str, value: &Option<serde_json::Value>| {
-                    let pointer = format!("{pointer}/range/{key}");
-                    value.as_ref().and_then(|value| match value {
-                        serde_json::Value::String(text) => Some(Bound(text.clone())),
-                        _ => self.document.text(&pointer).map(|text| Bound(text.to_owned())),
-                    })
-                };
-                let (min, max) = (bound("min", &range.min), bound("max", &range.max));
+                let (min, max) = self.bounds(pointer, column, range)?;
                 (format!("range {text}"), Rule::Range { column: name, min, max })
             }
         };
         Ok(Audit { name: title, place, rule })
+    }
+
+    /// The bounds of a range, read as the column's type.
+    fn bounds(
+        &self,
+        pointer: &str,
+        column: &ColumnSpec,
+        range: &Range,
+    ) -> Result<(Option<Value>, Option<Value>), Diagnostics> {
+        let wrong = |why: String, pointer: &str| {
+            let place = place(self.document, pointer);
+            Diagnostics::from(Diagnostic::error(code::BAD_AUDIT, why).at(place))
+        };
+        let data_type = ColumnType::parse(&column.data_type).ok().and_then(comparable);
+        let data_type = data_type.ok_or_else(|| {
+            wrong(format!("`{}` has no order that a range could bound", column.name), pointer)
+        })?;
+        let bound = |key: &str, value: &Option<serde_json::Value>| {
+            let Some(value) = value else { return Ok(None) };
+            let pointer = format!("{pointer}/range/{key}");
+            let text = match value {
+                serde_json::Value::String(text) => text.clone(),
+                other => self.document.text(&pointer).map_or_else(|| other.to_string(), str::to_owned),
+            };
+            let read = data_type.parse(&text).map_err(|cause| wrong(cause.to_string(), &pointer));
+            read.map(Some)
+        };
+        let (min, max) = (bound("min", &range.min)?, bound("max", &range.max)?);
+        if min.is_none() && max.is_none() {
+            return Err(wrong("a range needs `min`, `max` or both".to_owned(), pointer));
+        }
+        Ok((min, max))
     }
 
     fn of_table(&self, pointer: &str, test: &ModelTest) -> Result<Audit, Diagnostics> {
@@ -180,6 +203,17 @@ impl Context<'_> {
     }
 }
 
+/// How the bounds of a column of this type are read.
+const fn comparable(column_type: ColumnType) -> Option<ValueType> {
+    match column_type {
+        ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint => Some(ValueType::Int),
+        ColumnType::Decimal { .. } => Some(ValueType::Decimal),
+        ColumnType::Double => Some(ValueType::Double),
+        ColumnType::Date => Some(ValueType::Date),
+        ColumnType::Timestamp | ColumnType::Varchar | ColumnType::Boolean => None,
+    }
+}
+
 /// Parses an audit's SQL; its mistakes are shown where the audit is declared.
 fn no_rows(sql: &str, place: &Place) -> Result<Rule, Diagnostics> {
     let file = SourceFile::new(place.file().path(), sql);
@@ -202,4 +236,73 @@ impl Audit {
             _ => None,
         }
     }
+}
+
+/// Makes the rules of a view into queries: tables are checked while their rows are computed, a
+/// view has no such moment.
+pub(super) fn as_queries(
+    audits: Vec<Audit>,
+    model: &NodeName,
+    contract: &Contract,
+    found: &mut Diagnostics,
+) -> Vec<Audit> {
+    let queried = audits.into_iter().filter_map(|audit| {
+        let Some(sql) = row_rule_as_sql(&audit.rule, model, contract) else {
+            return Some(audit);
+        };
+        let rule = found.keep(no_rows(&sql, &audit.place))?;
+        Some(Audit { rule, ..audit })
+    });
+    queried.collect()
+}
+
+fn row_rule_as_sql(rule: &Rule, model: &NodeName, contract: &Contract) -> Option<String> {
+    match rule {
+        Rule::NoRows { .. } => None,
+        Rule::Grain => {
+            let grain = contract.grain.join(", ");
+            let nulls = contract.grain.iter().map(|column| format!(" or {column} is null"));
+            let nulls: String = nulls.collect();
+            Some(format!(
+                "select {grain}, count(*) as rows from {model} group by {grain} \
+                 having count(*) > 1{nulls}"
+            ))
+        }
+        Rule::NotNull { column } => Some(format!(
+            "select count(*) as rows from {model} where {column} is null having count(*) > 0"
+        )),
+        Rule::AcceptedValues { column, values } => {
+            let values = values.iter().map(|value| format!("'{}'", value.replace('\'', "''")));
+            let values = values.collect::<Vec<_>>().join(", ");
+            Some(format!(
+                "select {column}, count(*) as rows from {model} where {column} is not null \
+                 and cast({column} as varchar) not in ({values}) group by {column}"
+            ))
+        }
+        Rule::Range { column, min, max } => {
+            let data_type = contract.column(column).map(|column| column.data_type)?;
+            let side = |bound: &Option<Value>, sign: &str| {
+                bound.as_ref().map(|bound| format!("{column} {sign} cast('{bound}' as {data_type})"))
+            };
+            let sides: Vec<String> = [side(min, "<"), side(max, ">")].into_iter().flatten().collect();
+            (!sides.is_empty())
+                .then(|| format!("select {column} from {model} where {}", sides.join(" or ")))
+        }
+    }
+}
+
+/// The query that finds the rows that break the rule of `audit`, for any kind of rule.
+///
+/// # Errors
+///
+/// Returns a rule that cannot be put as a query: a range without bounds.
+pub fn audit_query(audit: &Audit, model: &Model) -> Result<Query, Diagnostics> {
+    if let Some(query) = audit.query() {
+        return Ok(query.clone());
+    }
+    let sql = row_rule_as_sql(&audit.rule, &model.name, &model.contract).ok_or_else(|| {
+        let message = format!("audit `{}` has nothing to check", audit.name);
+        Diagnostics::from(Diagnostic::error(code::BAD_AUDIT, message).at(audit.place.clone()))
+    })?;
+    query::parse(&SourceFile::new(audit.place.file().path(), &sql))
 }

@@ -27,7 +27,7 @@ pub enum StoreError {
         #[source]
         cause: Cause,
     },
-    /// There is no space left, or a quota is used up.
+    /// There is no space left, or a quota or a limit of size is reached.
     #[error("no space left to write {location}")]
     DiskFull {
         /// The whole address.
@@ -105,14 +105,16 @@ impl StoreError {
             Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
                 Self::AccessDenied { location, cause }
             }
-            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
-                Self::DiskFull { location }
-            }
+            Some(
+                io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+                | io::ErrorKind::FileTooLarge,
+            ) => Self::DiskFull { location },
             _ => Self::Unavailable { location, cause },
         }
     }
 
-    pub(super) fn unlisted(key: &Key, cause: InvalidKey) -> Self {
+    pub(super) fn unlisted(key: &Key, cause: &InvalidKey) -> Self {
         Self::InvalidLocation { location: key.to_string(), reason: cause.to_string() }
     }
 }

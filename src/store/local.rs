@@ -109,7 +109,11 @@ fn sync_folders(root: &Path, folder: &Path, done: &mut BTreeSet<PathBuf>) -> io:
             break;
         }
     }
-    Ok(())
+    // The root may be new as well; whoever may not open its folder did not make it.
+    match root.parent().map(File::open) {
+        Some(Ok(folder)) => folder.sync_all(),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -125,14 +125,12 @@ impl Store {
         }
     }
 
-    /// The URL of `key`, escaped as URLs are.
+    /// The URL of `key` without escapes, as Spark and Trino want it: `file:///a folder/x`.
     #[must_use]
-    pub fn url_of(&self, key: &Key) -> String {
-        let mut url = (*self.url).clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(key.as_str().split('/'));
+    pub fn plain_url(&self, key: &Key) -> String {
+        match &self.place {
+            Place::Folder(_) => format!("file://{}", self.locate(key)),
         }
-        url.into()
     }
 
     /// Reads a whole object.
@@ -164,7 +162,7 @@ impl Store {
     /// Returns an error if the store cannot be asked.
     pub async fn head(&self, key: &Key) -> Result<Option<ObjectInfo>, StoreError> {
         match self.client.head(&key.to_path()?).await {
-            Ok(found) => Ok(Some(info(&found).map_err(|cause| StoreError::unlisted(key, cause))?)),
+            Ok(found) => Ok(Some(info(&found).map_err(|cause| StoreError::unlisted(key, &cause))?)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(cause) => Err(self.failed(key, cause)),
         }
@@ -316,7 +314,7 @@ fn info(found: &ObjectMeta) -> Result<ObjectInfo, InvalidKey> {
 
 fn infos(folder: &Key, found: &[ObjectMeta]) -> Result<Vec<ObjectInfo>, StoreError> {
     let infos: Result<Vec<ObjectInfo>, InvalidKey> = found.iter().map(info).collect();
-    let mut infos = infos.map_err(|cause| StoreError::unlisted(folder, cause))?;
+    let mut infos = infos.map_err(|cause| StoreError::unlisted(folder, &cause))?;
     infos.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(infos)
 }

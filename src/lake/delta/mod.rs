@@ -232,10 +232,8 @@ fn adds(entry: &TableEntry) -> impl Iterator<Item = Add> {
 /// A file's path as Delta logs want it: a relative URL.
 fn encoded_path(file: &FileEntry) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./~=".contains(&byte);
-    let encoded = |byte: u8| match plain(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
+    let encoded =
+        |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     file.path.as_str().bytes().map(encoded).collect()
 }
 
