@@ -4,8 +4,21 @@
 //! publish Parquet tables as one atomic version. `ARCHITECTURE.md` has the floors; a module
 //! names only modules on lower floors.
 
+pub mod demo;
 pub mod diagnostic;
+pub mod engine;
+pub mod functions;
+pub mod graph;
 pub mod ident;
 pub mod interval;
+pub mod lake;
+pub mod ops;
+pub mod plan;
 pub mod project;
 pub mod query;
+pub mod report;
+pub mod run;
+pub mod spec;
+pub mod state;
+pub mod store;
+pub mod value;

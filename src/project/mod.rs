@@ -1,5 +1,169 @@
-//! The project's files, read once: pipelines, contracts and SQL with every value's place.
+//! The project's files, read once: a pipeline, its contracts, its SQL, every value with its
+//! place.
+//!
+//! **Invariant:** this is the only floor that reads project files. Names are checked here, not
+//! resolved: whether a table or column exists is the business of the floors above.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+
+use crate::diagnostic::{Place, SourceFile};
+use crate::ident::{NodeName, PipelineName, VariableName};
+use crate::query::{Parameters, Query};
+use crate::value::{Value, ValueType};
+
+mod audit;
 mod contract;
+pub mod embedded;
+mod files;
+mod load;
+mod model;
+mod pipeline;
+mod unit_test;
+mod variables;
 
+pub use audit::{Audit, Bound, Rule, audit_query};
 pub use contract::{Column, ColumnType, Contract, Nullability, Privacy, UnknownType};
+pub use load::{Location, list_pipelines, load};
+pub use unit_test::{Cell, Rows, UnitTest};
+pub use variables::bind;
+
+/// A pipeline with everything it names, as written.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder with `pipelines/` and `sql/`.
+    pub folder: PathBuf,
+    /// The pipeline file.
+    pub pipeline: Pipeline,
+    /// The pipeline's models by name.
+    pub models: BTreeMap<NodeName, Model>,
+    /// Unit tests of these models, in the order of their files.
+    pub unit_tests: Vec<UnitTest>,
+}
+
+/// A value with its place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// A pipeline file, its names checked.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// The file.
+    pub file: SourceFile,
+    /// Its name.
+    pub name: PipelineName,
+    /// What it is for.
+    pub description: String,
+    /// The zone business days are cut in.
+    pub time_zone: TimeZone,
+    /// The zone's name, as bound to `$time_zone`.
+    pub time_zone_name: String,
+    /// The day or instant a run looks from unless the request names one.
+    pub as_of: Option<Located<String>>,
+    /// Declared parameters.
+    pub variables: BTreeMap<VariableName, Variable>,
+    /// Where sources lie, environment references resolved.
+    pub location: Located<String>,
+    /// The sources by name.
+    pub sources: BTreeMap<NodeName, Source>,
+    /// Targets by name.
+    pub targets: BTreeMap<String, Target>,
+    /// The target used unless the request names one.
+    pub default_target: Option<Located<String>>,
+}
+
+/// A declared parameter.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// Its type.
+    pub value_type: ValueType,
+    /// Its value unless the request gives another.
+    pub default: Option<Value>,
+    /// The least value it accepts.
+    pub min: Option<f64>,
+    /// The greatest value it accepts.
+    pub max: Option<f64>,
+    /// The only texts it accepts.
+    pub accepted_values: Option<Vec<String>>,
+    /// What it changes.
+    pub description: String,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A declared source.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its name.
+    pub name: NodeName,
+    /// A folder, file or glob relative to the sources' location.
+    pub path: Located<String>,
+    /// The column rows are cut by at `as_of`.
+    pub event_time: Option<Located<String>>,
+    /// The column rows are cut by at `known_at`.
+    pub ingested_at: Option<Located<String>>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A declared target.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Where tables are published, environment references resolved.
+    pub root: Located<String>,
+    /// The most memory a run may use, in bytes.
+    pub memory_limit: Option<u64>,
+}
+
+/// One model: its SQL, its contract, its audits.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Its name and, if published, its table's.
+    pub name: NodeName,
+    /// The folder under `sql/` it lies in, such as `value`.
+    pub folder: String,
+    /// Its SQL as written.
+    pub query: Query,
+    /// What its table promises.
+    pub contract: Contract,
+    /// Where the contract stands.
+    pub place: Place,
+    /// Where each column of the contract stands, in the contract's order.
+    pub column_places: Vec<Place>,
+    /// How it is kept.
+    pub materialization: Materialization,
+    /// Whether people outside may read it.
+    pub visibility: Visibility,
+    /// Words to select it by.
+    pub tags: Vec<String>,
+    /// Rules whose broken rows stop a publication.
+    pub audits: Vec<Audit>,
+}
+
+/// How a model is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Materialization {
+    /// Computed once a run.
+    Table,
+    /// Put into each query that reads it.
+    View,
+}
+
+/// Who may read a model's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visibility {
+    /// Everybody: it is published.
+    Published,
+    /// Only models of the same run.
+    Internal,
+}
+
+/// The parameters every query may use: the built-in ones and the pipeline's variables.
+pub type BoundParameters = Parameters;

@@ -21,9 +21,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code};
 use crate::ident::{NodeName, VariableName};
 use crate::interval::Instant;
 
-mod value;
-
-pub use value::{Value, ValueType, WrongValue};
+pub use crate::value::{Value, ValueType, WrongValue};
 
 /// The schema under which SQL reads a raw source: `sources.orders`.
 pub const SOURCES_SCHEMA: &str = "sources";
@@ -337,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_syntax_error_points_at_its_word() {
-        assert_eq!(refused("select a from t\nwhere group by a"), "GW0108: m.sql:2:7: expected: an expression, found: group");
+        assert_eq!(refused("select (a\nfrom t"), "GW0108: m.sql:2:1: expected: ), found: from");
     }
 
     #[test]

@@ -1,0 +1,199 @@
+//! What is in an order, what it costs the company, and what comes back.
+//!
+//! The list value of an order is gamma-gamma: gamma with shape `p` and the customer's rate,
+//! approached by whole quantities of products that fit the budget of each line.
+
+use rand::Rng;
+use rand_distr::{Distribution, Exp1, Gamma, Poisson};
+
+use super::constants::{
+    COUPON_DEPTH, COUPON_SHARE, DISCOUNT_DEPTHS, DISCOUNT_SHARE, EXTRA_LINES, FULFILMENT_COST,
+    FULFILMENT_COST_PER_LINE, LINE_RETURN_SHARE, MAX_LINES, ORDER_RETURN_SHARE, PAYMENT_COST,
+    PAYMENT_COST_RATE, RETURN_DAYS, SPEND_P,
+};
+use super::customers::{Customer, Nature};
+use super::history::{DAY, History};
+use super::products::Range;
+use super::purchases::Purchase;
+use super::streams::{Stream, between, float, happens, pick, whole};
+
+/// One order.
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    /// The id.
+    pub order_id: i64,
+    /// The customer.
+    pub customer_id: i64,
+    /// When.
+    pub ordered_at: i64,
+    /// Where.
+    pub sales_channel: &'static str,
+    /// The store, if in one.
+    pub store_id: Option<i64>,
+    /// What fulfilling it cost, in cents.
+    pub fulfilment_cost: i64,
+    /// What the payment cost, in cents.
+    pub payment_cost: i64,
+    /// Who sold it, if somebody did.
+    pub sales_rep_id: Option<i64>,
+}
+
+/// One line of an order.
+#[derive(Debug, Clone, Copy)]
+pub struct Line {
+    /// The order.
+    pub order_id: i64,
+    /// Its number in the order, from 1.
+    pub line_no: i32,
+    /// The product.
+    pub product_id: i64,
+    /// How many.
+    pub quantity: i32,
+    /// The price of one before discounts, in cents.
+    pub unit_price: i64,
+    /// What the company took off, in cents, for the whole line.
+    pub discount_amount: i64,
+    /// What the coupon took off, in cents, for the whole line.
+    pub coupon_amount: i64,
+    /// The campaign of the order.
+    pub campaign_id: Option<i64>,
+}
+
+impl Line {
+    /// What the customer paid, in cents.
+    pub fn net(&self) -> i64 {
+        i64::from(self.quantity) * self.unit_price - self.discount_amount - self.coupon_amount
+    }
+}
+
+/// One line that came back, in part or whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Return {
+    /// The id.
+    pub return_id: i64,
+    /// The order.
+    pub order_id: i64,
+    /// The line.
+    pub line_no: i32,
+    /// When.
+    pub returned_at: i64,
+    /// How many.
+    pub quantity: i32,
+    /// What the customer got back, in cents.
+    pub amount: i64,
+}
+
+/// The distributions that baskets come from.
+#[derive(Debug, Clone, Copy)]
+pub struct Baskets {
+    /// Value of an order at a spend rate of one.
+    value: Gamma<f64>,
+    extra_lines: Poisson<f64>,
+}
+
+impl Baskets {
+    /// The distributions of the constants; `None` if one of those is not positive.
+    pub fn new() -> Option<Self> {
+        let value = Gamma::new(SPEND_P, 1.0).ok()?;
+        Some(Self { value, extra_lines: Poisson::new(EXTRA_LINES).ok()? })
+    }
+
+    /// The lines of `purchase`, which becomes the order `order_id`.
+    pub fn fill(
+        &self,
+        order_id: i64,
+        purchase: &Purchase,
+        nature: &Nature,
+        (range, history): (&Range, &History),
+        stream: &mut Stream,
+    ) -> Vec<Line> {
+        let value = self.value.sample(stream) / nature.spend_rate;
+        let extra = self.extra_lines.sample(stream).min(f64::from(MAX_LINES - 1));
+        let shares = (0..=whole(extra)).map(|_| Exp1.sample(stream)).collect::<Vec<f64>>();
+        let total = shares.iter().sum::<f64>();
+        let year = history.year_of(purchase.ordered_at);
+        let mut lines = Vec::with_capacity(shares.len());
+        for (line_no, share) in (1..).zip(shares) {
+            let budget = whole(value * share / total);
+            let chosen = range.choose(purchase.ordered_at, year, budget, stream);
+            let Some((product, unit_price)) = chosen else { continue };
+            let quantity = whole(float(budget) / float(unit_price)).clamp(1, 9_999);
+            let quantity = i32::try_from(quantity).unwrap_or(1);
+            let (discount_amount, coupon_amount) =
+                reductions(i64::from(quantity) * unit_price, purchase.campaign_id, stream);
+            lines.push(Line {
+                order_id,
+                line_no,
+                product_id: product.product_id,
+                quantity,
+                unit_price,
+                discount_amount,
+                coupon_amount,
+                campaign_id: purchase.campaign_id,
+            });
+        }
+        lines
+    }
+}
+
+/// Discount and coupon of a line worth `gross`, all in cents.
+fn reductions(gross: i64, campaign_id: Option<i64>, stream: &mut Stream) -> (i64, i64) {
+    let depth = if happens(stream, DISCOUNT_SHARE) { pick(stream, DISCOUNT_DEPTHS) } else { 0.0 };
+    let discount = whole(float(gross) * depth);
+    let redeems = campaign_id.is_some() && happens(stream, COUPON_SHARE);
+    let coupon = if redeems { whole(float(gross - discount) * COUPON_DEPTH) } else { 0 };
+    (discount, coupon)
+}
+
+/// The order of `customer` with `lines`.
+pub fn order(order_id: i64, customer: &Customer, purchase: &Purchase, lines: &[Line]) -> Order {
+    let in_store = purchase.sales_channel == "store";
+    let paid = lines.iter().map(Line::net).sum::<i64>();
+    let count = i64::try_from(lines.len()).unwrap_or_default();
+    let base = if in_store { FULFILMENT_COST.0 } else { FULFILMENT_COST.1 };
+    Order {
+        order_id,
+        customer_id: customer.customer_id,
+        ordered_at: purchase.ordered_at,
+        sales_channel: purchase.sales_channel,
+        store_id: in_store.then(|| customer.store_id()),
+        fulfilment_cost: base + FULFILMENT_COST_PER_LINE * count,
+        payment_cost: PAYMENT_COST + whole(float(paid) * PAYMENT_COST_RATE),
+        sales_rep_id: customer.sales_rep_id().filter(|_| purchase.sales_channel == "phone"),
+    }
+}
+
+/// What comes back of `lines` before `until`; ids are left to the caller.
+pub fn returns(ordered_at: i64, lines: &[Line], until: i64, stream: &mut Stream) -> Vec<Return> {
+    let whole_order = happens(stream, ORDER_RETURN_SHARE);
+    let soon = ordered_at + seconds(between(stream, 0.05, 3.0));
+    let mut found = Vec::new();
+    for line in lines {
+        let comes_back = happens(stream, LINE_RETURN_SHARE);
+        let later = ordered_at + seconds(between(stream, RETURN_DAYS.0, RETURN_DAYS.1));
+        let part = stream.random_range(1..=line.quantity);
+        let (returned_at, quantity) =
+            if whole_order { (soon, line.quantity) } else { (later, part) };
+        if (whole_order || comes_back) && returned_at < until {
+            found.push(return_of(line, returned_at, quantity));
+        }
+    }
+    found
+}
+
+fn return_of(line: &Line, returned_at: i64, quantity: i32) -> Return {
+    let share = f64::from(quantity) / f64::from(line.quantity);
+    Return {
+        return_id: 0,
+        order_id: line.order_id,
+        line_no: line.line_no,
+        returned_at,
+        quantity,
+        amount: whole(float(line.net()) * share),
+    }
+}
+
+/// Microseconds of `days`, in whole seconds.
+fn seconds(days: f64) -> i64 {
+    whole(days * float(DAY) / 1_000_000.0) * 1_000_000
+}

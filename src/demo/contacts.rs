@@ -1,0 +1,328 @@
+//! Whom the campaigns reached, what happened, and the orders that came of it.
+
+use rand::Rng;
+use rand_distr::{Distribution, Exp1};
+
+use super::campaigns::Campaign;
+use super::constants::{
+    Audience, CLAIMED_SHARE, Direction, NEW_DAYS, Programme, RATINGS, SERVICE_CALL_SHARE, SILENT_DAYS,
+    Selection, Step, VISIT_SHARE,
+};
+use super::customers::{Customer, Origin};
+use super::history::{DAY, HOUR, History};
+use super::purchases::{Purchase, Purchases, purchase};
+use super::streams::{Stream, between, float, happens, pick, whole};
+
+/// A customer on the list of a campaign.
+#[derive(Debug, Clone, Copy)]
+pub struct Member {
+    /// The campaign.
+    pub campaign_id: i64,
+    /// The customer.
+    pub party_id: i64,
+    /// `treatment` or `holdout`.
+    pub arm: &'static str,
+    /// When the list was made.
+    pub assigned_at: i64,
+    /// `new`, `regular` or `silent` on that day.
+    pub segment: &'static str,
+}
+
+/// One contact between the company and a customer.
+#[derive(Debug, Clone, Copy)]
+pub struct Touch {
+    /// The id.
+    pub touch_id: i64,
+    /// The campaign, if it belongs to one.
+    pub campaign_id: Option<i64>,
+    /// The customer.
+    pub party_id: i64,
+    /// The channel.
+    pub channel: &'static str,
+    /// When.
+    pub touched_at: i64,
+    /// Who began it.
+    pub direction: Direction,
+    /// What for.
+    pub purpose: &'static str,
+    /// What happened.
+    pub kind: &'static str,
+    /// The rating, where one was given.
+    pub rating: Option<i32>,
+    /// What it cost, in cents.
+    pub cost: i64,
+    /// Whether it advertises.
+    pub is_commercial: bool,
+    /// Who did it.
+    pub sales_rep_id: Option<i64>,
+}
+
+/// What the campaigns did with the customers of a chunk.
+#[derive(Debug, Default)]
+pub struct Contacts {
+    /// By customer, then campaign.
+    pub members: Vec<Member>,
+    /// By customer, then time.
+    pub touches: Vec<Touch>,
+}
+
+/// One customer while the campaigns go by.
+struct Walk<'a> {
+    customer: &'a Customer,
+    history: &'a History,
+    orders: &'a mut Purchases,
+    unsubscribed: Vec<&'static str>,
+    touches: Vec<Touch>,
+}
+
+/// Leads `customer` through `campaigns`, in order of start: adds members and touches to
+/// `contacts`, and to `orders` those that a contact brought.
+pub fn contact(
+    customer: &Customer,
+    orders: &mut Purchases,
+    campaigns: &[Campaign],
+    history: &History,
+    contacts: &mut Contacts,
+    stream: &mut Stream,
+) {
+    let mut walk =
+        Walk { customer, history, orders, unsubscribed: Vec::new(), touches: Vec::new() };
+    walk.acquisition(campaigns, stream);
+    for campaign in campaigns {
+        let Some(programme) = campaign.programme else { continue };
+        match programme.selection {
+            Selection::Listed { holdout } => {
+                let member = walk.listed(campaign, programme, holdout, stream);
+                contacts.members.extend(member);
+            }
+            Selection::Open => walk.open(campaign, programme, stream),
+        }
+    }
+    walk.service(stream);
+    walk.touches.sort_by_key(|touch| touch.touched_at);
+    contacts.touches.append(&mut walk.touches);
+}
+
+impl Walk<'_> {
+    /// The visit by which a campaign brought the customer.
+    fn acquisition(&mut self, campaigns: &[Campaign], stream: &mut Stream) {
+        let Origin::Campaign { campaign_id, .. } = self.customer.origin else { return };
+        let brought = campaigns.iter().find(|campaign| campaign.campaign_id == campaign_id);
+        let Some((campaign, programme)) =
+            brought.and_then(|campaign| Some((campaign, campaign.programme?)))
+        else {
+            return;
+        };
+        let before = stream.random_range(30..1_800) * 1_000_000;
+        let touched_at = (self.customer.created_at - before).max(campaign.started_at);
+        let visit = Step { kind: "clicked", direction: Direction::In, chance: 1.0, within_hours: 0.0 };
+        self.touch(campaign, programme, &visit, touched_at, programme.contact_cost);
+    }
+
+    /// Puts the customer on the list of `campaign`, or not.
+    fn listed(
+        &mut self,
+        campaign: &Campaign,
+        programme: &Programme,
+        holdout: f64,
+        stream: &mut Stream,
+    ) -> Option<Member> {
+        let day = campaign.started_at;
+        if day < self.customer.created_at || !self.is_in(programme.audience, day) {
+            return None;
+        }
+        if self.unsubscribed.contains(&programme.channel) || !happens(stream, programme.reach) {
+            return None;
+        }
+        let is_held_out = happens(stream, holdout);
+        if !is_held_out {
+            self.treat(campaign, programme, day, stream);
+        }
+        Some(Member {
+            campaign_id: campaign.campaign_id,
+            party_id: self.customer.customer_id,
+            arm: if is_held_out { "holdout" } else { "treatment" },
+            assigned_at: day,
+            segment: self.segment(day),
+        })
+    }
+
+    /// Lets the customer come across an open campaign, or not.
+    fn open(&mut self, campaign: &Campaign, programme: &Programme, stream: &mut Stream) {
+        let first = campaign.started_at.max(self.customer.created_at + HOUR);
+        let last = campaign.ends_at.min(self.history.until());
+        if first < last && happens(stream, programme.reach) {
+            let day = stream.random_range(first..last) / 1_000_000 * 1_000_000;
+            self.treat(campaign, programme, day.max(first), stream);
+        }
+    }
+
+    /// The chain of touches from `start` on, and the orders that name the campaign.
+    fn treat(
+        &mut self,
+        campaign: &Campaign,
+        programme: &Programme,
+        start: i64,
+        stream: &mut Stream,
+    ) {
+        let mut at = start;
+        for (link, step) in programme.steps.iter().enumerate() {
+            at += hours(stream, step.within_hours);
+            if !happens(stream, step.chance) || at >= self.history.until() {
+                break;
+            }
+            let cost = if link == 0 { programme.contact_cost } else { 0 };
+            self.touch(campaign, programme, step, at, cost);
+            if step.kind == "rated" {
+                self.rate(stream);
+            }
+            if link == 0 && self.refuses(campaign, programme, at, stream) {
+                break;
+            }
+        }
+        self.sell(campaign, programme, start, stream);
+    }
+
+    /// Whether the customer wants no more; who unsubscribes is not contacted there again.
+    fn refuses(
+        &mut self,
+        campaign: &Campaign,
+        programme: &Programme,
+        at: i64,
+        stream: &mut Stream,
+    ) -> bool {
+        let (kind, chance) = programme.refusal;
+        let at = at + hours(stream, 24.0);
+        if !happens(stream, chance) || at >= self.history.until() {
+            return false;
+        }
+        let step = Step { kind, direction: Direction::In, chance, within_hours: 24.0 };
+        self.touch(campaign, programme, &step, at, 0);
+        if kind == "unsubscribed" {
+            self.unsubscribed.push(programme.channel);
+        }
+        true
+    }
+
+    /// Adds the order the contact brought, if it did, and lets own orders name the campaign.
+    fn sell(&mut self, campaign: &Campaign, programme: &Programme, start: i64, stream: &mut Stream) {
+        let until = start + i64::from(programme.lookback_days) * DAY;
+        for order in &mut self.orders.made {
+            let is_open = order.campaign_id.is_none() && (start..until).contains(&order.ordered_at);
+            if is_open && happens(stream, CLAIMED_SHARE) {
+                order.campaign_id = Some(campaign.campaign_id);
+            }
+        }
+        let ordered_at = stream.random_range(start + HOUR..until) / 1_000_000 * 1_000_000;
+        let has_left = self.orders.left_at.is_some_and(|left| left <= ordered_at);
+        let has_bought = self.orders.made.first().is_some_and(|it| it.ordered_at < ordered_at);
+        let is_brought = happens(stream, programme.lift);
+        if is_brought && has_bought && !has_left && ordered_at < self.history.until() {
+            let place = self.orders.made.partition_point(|it| it.ordered_at <= ordered_at);
+            let order = purchase(ordered_at, Some(campaign.campaign_id), stream);
+            self.orders.made.insert(place, order);
+        }
+    }
+
+    /// Contacts that belong to no campaign: visits before orders, service calls after them.
+    fn service(&mut self, stream: &mut Stream) {
+        for order in self.orders.made.clone() {
+            if order.sales_channel != "store" && order.sales_channel != "phone" {
+                self.visit(order, stream);
+            }
+            let called_at = order.ordered_at + hours(stream, 120.0);
+            if happens(stream, SERVICE_CALL_SHARE) && called_at < self.history.until() {
+                self.own("phone", "service", "called", called_at);
+            }
+        }
+    }
+
+    fn visit(&mut self, order: Purchase, stream: &mut Stream) {
+        let exponential: f64 = Exp1.sample(stream);
+        let before = whole((exponential * 600.0).min(3_000.0)) + 20;
+        let visited_at = order.ordered_at - before * 1_000_000;
+        if happens(stream, VISIT_SHARE) && visited_at >= self.history.start() {
+            self.own(order.sales_channel, "sales", "visited", visited_at);
+        }
+    }
+
+    fn own(&mut self, channel: &'static str, purpose: &'static str, kind: &'static str, at: i64) {
+        self.touches.push(Touch {
+            touch_id: 0,
+            campaign_id: None,
+            party_id: self.customer.customer_id,
+            channel,
+            touched_at: at,
+            direction: Direction::In,
+            purpose,
+            kind,
+            rating: None,
+            cost: 0,
+            is_commercial: false,
+            sales_rep_id: None,
+        });
+    }
+
+    fn touch(
+        &mut self,
+        campaign: &Campaign,
+        programme: &Programme,
+        step: &Step,
+        touched_at: i64,
+        cost: i64,
+    ) {
+        let by_person = matches!(step.kind, "called" | "attended");
+        self.touches.push(Touch {
+            touch_id: 0,
+            campaign_id: Some(campaign.campaign_id),
+            party_id: self.customer.customer_id,
+            channel: programme.channel,
+            touched_at,
+            direction: step.direction,
+            purpose: programme.purpose,
+            kind: step.kind,
+            rating: None,
+            cost,
+            is_commercial: step.direction == Direction::Out && programme.kind != "survey",
+            sales_rep_id: self.customer.sales_rep_id().filter(|_| by_person),
+        });
+    }
+
+    /// Gives the last touch a rating.
+    fn rate(&mut self, stream: &mut Stream) {
+        let rating = pick(stream, RATINGS);
+        if let Some(touch) = self.touches.last_mut() {
+            touch.rating = Some(rating);
+        }
+    }
+
+    fn is_in(&self, audience: Audience, day: i64) -> bool {
+        match audience {
+            Audience::Everyone => true,
+            Audience::Active(days) => self.silence(day).is_some_and(|silent| silent <= days * DAY),
+            Audience::Silent(days) => self.silence(day).is_some_and(|silent| silent > days * DAY),
+            Audience::Business => self.customer.firm.is_some(),
+        }
+    }
+
+    fn segment(&self, day: i64) -> &'static str {
+        match self.silence(day) {
+            _ if day - self.customer.created_at < NEW_DAYS * DAY => "new",
+            Some(silent) if silent <= SILENT_DAYS * DAY => "regular",
+            _ => "silent",
+        }
+    }
+
+    /// How long before `day` the last order was.
+    fn silence(&self, day: i64) -> Option<i64> {
+        let before = self.orders.made.partition_point(|order| order.ordered_at < day);
+        let last = before.checked_sub(1).and_then(|last| self.orders.made.get(last))?;
+        Some(day - last.ordered_at)
+    }
+}
+
+/// A span of up to `most` hours, in whole seconds.
+fn hours(stream: &mut Stream, most: f64) -> i64 {
+    let seconds = between(stream, 0.0, most) * float(HOUR) / 1_000_000.0;
+    whole(seconds) * 1_000_000
+}

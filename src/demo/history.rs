@@ -1,0 +1,144 @@
+//! The days the demo company has behind it, and how busy they were.
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+use rand::Rng;
+
+use super::constants::{
+    HISTORY_YEARS, HOUR_WEIGHTS, MONTH_WEIGHTS, OPENING_DAYS, OPENING_SHARE, WEEKDAY_WEIGHTS,
+};
+use super::streams::{Stream, float, place, running_sums, whole};
+
+/// Microseconds of an hour.
+pub const HOUR: i64 = 3_600_000_000;
+/// Microseconds of a day.
+pub const DAY: i64 = 24 * HOUR;
+
+/// A half-open span of whole UTC days, with a clock that runs faster on busy days.
+#[derive(Debug, Clone)]
+pub struct History {
+    first_day: Date,
+    until_day: Date,
+    /// Days since 1970-01-01 of the first day.
+    first_number: i64,
+    days: i64,
+    /// First day of each year of the history, as days since 1970-01-01.
+    years: Vec<i64>,
+    /// Trade up to the end of each day, in average days.
+    trade: Vec<f64>,
+    hours: Vec<f64>,
+}
+
+impl History {
+    /// The years that end where `until` begins; `None` outside the years 1975 to 2200.
+    pub fn before(until: Date) -> Option<Self> {
+        if !(1975..=2200).contains(&until.year()) {
+            return None;
+        }
+        let first_day = until.checked_sub(HISTORY_YEARS.years()).ok()?;
+        let first_number = day_number(first_day)?;
+        let days = day_number(until)? - first_number;
+        let start_of = |year: i64| day_number(first_day.checked_add(year.years()).ok()?);
+        let years = (0..HISTORY_YEARS).map(start_of).collect::<Option<Vec<_>>>()?;
+        let trade = trade_of(first_day, days);
+        let hours = running_sums(HOUR_WEIGHTS);
+        Some(Self { first_day, until_day: until, first_number, days, years, trade, hours })
+    }
+
+    /// The first day.
+    pub const fn first_day(&self) -> Date {
+        self.first_day
+    }
+
+    /// The day that is no longer part of it.
+    pub const fn until_day(&self) -> Date {
+        self.until_day
+    }
+
+    /// How many days it has.
+    pub const fn days(&self) -> i64 {
+        self.days
+    }
+
+    /// The first instant.
+    pub const fn start(&self) -> i64 {
+        self.first_number * DAY
+    }
+
+    /// The first instant that is no longer part of it.
+    pub const fn until(&self) -> i64 {
+        (self.first_number + self.days) * DAY
+    }
+
+    /// The first day of each year of the history, as days since 1970-01-01.
+    pub fn years(&self) -> &[i64] {
+        &self.years
+    }
+
+    /// The year of the history, from 0, in which `instant` lies.
+    pub fn year_of(&self, instant: i64) -> usize {
+        let day = instant.div_euclid(DAY);
+        self.years.partition_point(|first| *first <= day).saturating_sub(1)
+    }
+
+    /// When the customer at `position` (0 = the first, 1 = the last) arrived: in even steps
+    /// through the opening, then in even steps through the rest.
+    pub fn arrival(&self, position: f64) -> i64 {
+        let days = float(self.days);
+        let opening = OPENING_DAYS.min(days);
+        let day = if position < OPENING_SHARE {
+            position / OPENING_SHARE * opening
+        } else {
+            opening + (position - OPENING_SHARE) / (1.0 - OPENING_SHARE) * (days - opening)
+        };
+        let seconds = whole((day * 86_400.0).floor());
+        (self.start() + seconds * 1_000_000).min(self.until() - 1_000_000)
+    }
+
+    /// Trade from the start to `instant`, in average days.
+    pub fn trade_until(&self, instant: i64) -> f64 {
+        let since = instant - self.start();
+        let day = usize::try_from(since.div_euclid(DAY)).unwrap_or_default();
+        let before = day.checked_sub(1).map_or(0.0, |day| self.trade_at(day));
+        let part = float(since.rem_euclid(DAY)) / float(DAY);
+        before + (self.trade_at(day) - before) * part
+    }
+
+    /// The day, as its first instant, in which trade since the start reaches `trade` average
+    /// days; `None` past the end.
+    pub fn day_of_trade(&self, trade: f64) -> Option<i64> {
+        let day = self.trade.partition_point(|sum| *sum <= trade);
+        let day = i64::try_from(day).ok().filter(|day| *day < self.days)?;
+        Some(self.start() + day * DAY)
+    }
+
+    /// A second of the day that begins at `day`, more often in busy hours.
+    pub fn moment_in(&self, day: i64, stream: &mut Stream) -> i64 {
+        let hour = i64::try_from(place(stream, &self.hours)).unwrap_or_default();
+        day + hour * HOUR + stream.random_range(0..3_600) * 1_000_000
+    }
+
+    fn trade_at(&self, day: usize) -> f64 {
+        self.trade.get(day).or(self.trade.last()).copied().unwrap_or_default()
+    }
+}
+
+/// Days since 1970-01-01.
+pub fn day_number(day: Date) -> Option<i64> {
+    let epoch = Date::constant(1970, 1, 1);
+    epoch.until(day).ok().map(|span| i64::from(span.get_days()))
+}
+
+fn trade_of(first_day: Date, days: i64) -> Vec<f64> {
+    let dates = first_day.series(1.day()).take(usize::try_from(days).unwrap_or_default());
+    let raw = running_sums(dates.map(weight_of));
+    let total = raw.last().copied().unwrap_or(1.0);
+    raw.into_iter().map(|sum| sum / total * float(days)).collect()
+}
+
+fn weight_of(day: Date) -> f64 {
+    let month = usize::from(day.month().unsigned_abs()) - 1;
+    let weekday = usize::from(day.weekday().to_monday_zero_offset().unsigned_abs());
+    let of = |weights: &[f64], at: usize| weights.get(at).copied().unwrap_or(1.0);
+    of(&MONTH_WEIGHTS, month) * of(&WEEKDAY_WEIGHTS, weekday)
+}

@@ -1,0 +1,161 @@
+//! What the demo company sells, at what price and cost, and how often.
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::constants::{
+    BRANDS, CATEGORIES, COST_RISE, COST_SHARE, Durable, ESTABLISHED_SHARE, LOOKS, MIN_PRODUCTS,
+    POPULARITY_OFFSET, PRICE_MEDIAN, PRICE_RANGE, PRICE_RISE, PRICE_SIGMA, PRODUCTS_AT_SCALE_1,
+};
+use super::history::{DAY, History};
+use super::streams::{
+    Entity, Stream, between, float, happens, pick, place, running_sums, stream, whole,
+};
+
+/// One product.
+#[derive(Debug, Clone)]
+pub struct Product {
+    /// Its id, from 1.
+    pub product_id: i64,
+    /// What it is called.
+    pub name: String,
+    /// Its category.
+    pub category: &'static str,
+    /// Its brand.
+    pub brand: &'static str,
+    /// Whether it lasts.
+    pub is_durable: bool,
+    /// Its price at the end of the history, in cents.
+    pub list_price: i64,
+    /// When it could first be bought.
+    pub launched_at: i64,
+    /// Its price in each year of the history, in cents.
+    prices: Vec<i64>,
+    /// Its cost in each year of the history, in cents.
+    costs: Vec<i64>,
+}
+
+/// What one unit costs the company from a day on.
+#[derive(Debug, Clone, Copy)]
+pub struct ProductCost {
+    /// The product.
+    pub product_id: i64,
+    /// The first day, as days since 1970-01-01.
+    pub valid_from: i64,
+    /// The cost in cents.
+    pub unit_cost: i64,
+}
+
+/// All products.
+#[derive(Debug)]
+pub struct Range {
+    products: Vec<Product>,
+    popularity: Vec<f64>,
+}
+
+impl Range {
+    /// The products of the world with `seed` and `scale`.
+    pub fn new(seed: u64, scale: f64, history: &History) -> Self {
+        let mut stream = stream(seed, Entity::Products, 0);
+        let count = whole((PRODUCTS_AT_SCALE_1 * scale.sqrt()).max(MIN_PRODUCTS));
+        let products = (1..=count).map(|id| product(id, history, &mut stream)).collect();
+        let mut ranks = (0..count).collect::<Vec<_>>();
+        ranks.shuffle(&mut stream);
+        let weights = ranks.into_iter().map(|rank| 1.0 / (float(rank) + POPULARITY_OFFSET));
+        Self { products, popularity: running_sums(weights) }
+    }
+
+    /// The products by id.
+    pub fn products(&self) -> &[Product] {
+        &self.products
+    }
+
+    /// The costs by product and day: one row from the launch on, and one a year after it.
+    pub fn costs(&self, history: &History) -> Vec<ProductCost> {
+        self.products.iter().flat_map(|product| costs_of(product, history)).collect()
+    }
+
+    /// A product one can buy in `instant`, drawn by popularity: the first of a few looks that
+    /// costs at most `budget` cents, else the cheapest of them; with its price in cents.
+    pub fn choose(
+        &self,
+        instant: i64,
+        year: usize,
+        budget: i64,
+        stream: &mut Stream,
+    ) -> Option<(&Product, i64)> {
+        let mut best: Option<(&Product, i64)> = None;
+        for _ in 0..LOOKS {
+            let Some(product) = self.products.get(place(stream, &self.popularity)) else { continue };
+            let price = product.prices.get(year).copied().unwrap_or(product.list_price);
+            if product.launched_at > instant || best.is_some_and(|(_, least)| least <= price) {
+                continue;
+            }
+            best = Some((product, price));
+            if price <= budget {
+                break;
+            }
+        }
+        // The first product is never launched late, so that there is always one to buy.
+        best.or_else(|| self.products.first().map(|product| (product, product.list_price)))
+    }
+}
+
+fn product(product_id: i64, history: &History, stream: &mut Stream) -> Product {
+    let shares = CATEGORIES.iter().enumerate().map(|(at, category)| (at, category.2));
+    let category = pick(stream, &shares.collect::<Vec<_>>());
+    let (category, noun, _, durable) =
+        CATEGORIES.get(category).copied().unwrap_or(("groceries", "Box", 1.0, Durable::No));
+    let brand = pick(stream, BRANDS);
+    let normal: f64 = StandardNormal.sample(stream);
+    let list_price = whole(PRICE_MEDIAN * (PRICE_SIGMA * normal).exp());
+    let list_price = list_price.clamp(PRICE_RANGE.0, PRICE_RANGE.1);
+    let cost = float(list_price) * between(stream, COST_SHARE.0, COST_SHARE.1);
+    Product {
+        product_id,
+        name: format!("{brand} {noun} {product_id}"),
+        category,
+        brand,
+        is_durable: durable == Durable::Yes,
+        list_price,
+        launched_at: launch(product_id, history, stream),
+        prices: by_year(float(list_price), PRICE_RISE, history),
+        costs: by_year(cost, COST_RISE, history),
+    }
+}
+
+fn launch(product_id: i64, history: &History, stream: &mut Stream) -> i64 {
+    let established = happens(stream, ESTABLISHED_SHARE);
+    let days_before = stream.random_range(1..=5 * 365);
+    let day_within = stream.random_range(0..history.days());
+    if established || product_id == 1 {
+        history.start() - days_before * DAY
+    } else {
+        history.start() + day_within * DAY
+    }
+}
+
+/// `last` in the last year of the history, and less by `rise` in each year before.
+fn by_year(last: f64, rise: f64, history: &History) -> Vec<i64> {
+    let mut amount = last;
+    let mut amounts = Vec::with_capacity(history.years().len());
+    for _ in history.years() {
+        amounts.push(whole(amount).max(1));
+        amount /= 1.0 + rise;
+    }
+    amounts.reverse();
+    amounts
+}
+
+fn costs_of(product: &Product, history: &History) -> Vec<ProductCost> {
+    let launched = product.launched_at.div_euclid(DAY);
+    let first = history.year_of(product.launched_at);
+    let days = history.years().iter().zip(&product.costs).enumerate().skip(first);
+    let cost = |(year, (day, unit_cost)): (usize, (&i64, &i64))| ProductCost {
+        product_id: product.product_id,
+        valid_from: if year == first { launched } else { *day },
+        unit_cost: *unit_cost,
+    };
+    days.map(cost).collect()
+}

@@ -1,0 +1,184 @@
+//! What a run gives a query to read, and the cut in time that no SQL can forget.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::{Column, DataFusionError, Result, ScalarValue, exec_err};
+use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::logical_expr::{Expr, Filter, LogicalPlan, SubqueryAlias, TableScan};
+
+use super::analyze::Typed;
+use super::context::table_name;
+use super::scan::{Files, Scans};
+use crate::interval::Instant;
+use crate::query::TableName;
+use crate::store::{Key, Store};
+
+/// One Parquet file, as it was pinned.
+#[derive(Debug, Clone)]
+pub struct DataFile {
+    /// The store it lies in.
+    pub store: Store,
+    /// Where in the store.
+    pub key: Key,
+    /// Its size, in bytes.
+    pub size: u64,
+    /// Its rows, as its footer says.
+    pub rows: u64,
+}
+
+/// A column of time and where it is cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// The column; DATE, or TIMESTAMP of any unit, one without a zone being read as UTC.
+    pub column: String,
+    /// The moment, for a column of timestamps.
+    pub at: Instant,
+    /// The local day of the moment, as days since 1970, for a column of dates.
+    pub day: i32,
+}
+
+/// Which rows a scan may give: those from before `event_time`, known by `known_at`.
+///
+/// A row whose time is null is never given: nobody can say that it is from before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// Keeps `column < at`.
+    pub event_time: Option<Bound>,
+    /// Keeps `column <= at`.
+    pub known_at: Option<Bound>,
+}
+
+/// The rows of one input.
+#[derive(Debug, Clone)]
+pub enum Binding {
+    /// Exactly these files; nothing is listed.
+    Parquet {
+        /// The files, in order.
+        files: Vec<DataFile>,
+        /// The columns to read, by name; a file without one gives nulls.
+        schema: SchemaRef,
+        /// Which rows are visible.
+        cut: Cut,
+        /// The columns each file is sorted by, ascending, nulls last; empty if unknown.
+        sorted_by: Vec<String>,
+    },
+    /// Rows in memory.
+    Memory {
+        /// Their columns.
+        schema: SchemaRef,
+        /// The rows.
+        batches: Vec<RecordBatch>,
+    },
+    /// Another query, put in the place of its name, over its own inputs.
+    View(Arc<Typed>, Arc<Bindings>),
+}
+
+/// The rows of every input of a query.
+pub type Bindings = BTreeMap<TableName, Binding>;
+
+/// `plan` with every input replaced by what it is bound to.
+pub(super) fn bind(plan: &LogicalPlan, bindings: &Bindings, scans: &Arc<Scans>) -> Result<LogicalPlan> {
+    let bound = plan.clone().transform_down_with_subqueries(|node| match node {
+        LogicalPlan::TableScan(scan) => bind_scan(scan, bindings, scans),
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(bound.data)
+}
+
+fn bind_scan(scan: TableScan, bindings: &Bindings, scans: &Arc<Scans>) -> Result<Transformed<LogicalPlan>> {
+    // Series and the work tables of recursive queries bring their own rows.
+    let source: &dyn datafusion::logical_expr::TableSource = scan.source.as_ref();
+    if !source.is::<super::keys::KeyedTable>() {
+        return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+    }
+    let name = table_name(&scan.table_name);
+    let Some((name, binding)) = name.and_then(|name| bindings.get_key_value(&name)) else {
+        return exec_err!("`{}` is not bound", scan.table_name);
+    };
+    let plan = match binding {
+        Binding::Parquet { files, schema, cut, sorted_by } => {
+            let files = Files::new(name.clone(), files.clone(), Arc::clone(schema), sorted_by.clone(), Arc::clone(scans));
+            let table = scan.table_name.clone();
+            let bound = rebound(&scan, provider_as_source(Arc::new(files)))?;
+            cut.apply(bound, schema, &table)?
+        }
+        Binding::Memory { schema, batches } => {
+            let table = MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?;
+            rebound(&scan, provider_as_source(Arc::new(table)))?
+        }
+        Binding::View(typed, inner) => {
+            let inner = Arc::new(bind(&typed.plan, inner, scans)?);
+            LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(inner, scan.table_name.clone())?)
+        }
+    };
+    Ok(Transformed::new(plan, true, TreeNodeRecursion::Jump))
+}
+
+fn rebound(scan: &TableScan, source: Arc<dyn datafusion::logical_expr::TableSource>) -> Result<LogicalPlan> {
+    for field in scan.source.schema().fields() {
+        let same = source.schema().field_with_name(field.name()).is_ok_and(|found| found.data_type() == field.data_type());
+        if !same {
+            return exec_err!("`{}` is bound without its column `{}`", scan.table_name, field.name());
+        }
+    }
+    let scan = TableScan { source, ..scan.clone() };
+    Ok(LogicalPlan::TableScan(scan))
+}
+
+impl Cut {
+    fn apply(&self, plan: LogicalPlan, schema: &SchemaRef, table: &datafusion::common::TableReference) -> Result<LogicalPlan> {
+        let column = |bound: &Bound| Expr::Column(Column::new(Some(table.clone()), &bound.column));
+        let mut plan = plan;
+        if let Some(bound) = &self.event_time {
+            let limit = bound.literal(schema, Side::Before)?;
+            plan = LogicalPlan::Filter(Filter::try_new(column(bound).lt(limit), Arc::new(plan))?);
+        }
+        if let Some(bound) = &self.known_at {
+            let limit = bound.literal(schema, Side::UpTo)?;
+            plan = LogicalPlan::Filter(Filter::try_new(column(bound).lt_eq(limit), Arc::new(plan))?);
+        }
+        Ok(plan)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Before,
+    UpTo,
+}
+
+impl Bound {
+    /// The limit in the column's own unit: the same rows as if the column had microseconds.
+    fn literal(&self, schema: &SchemaRef, side: Side) -> Result<Expr> {
+        let data_type = schema.field_with_name(&self.column).map_err(DataFusionError::from)?.data_type().clone();
+        let micros = self.at.micros();
+        // `t < limit` for whole seconds t means t < ceil(limit), `t <= limit` means t <= floor(limit).
+        let coarse = |unit: i64| match side {
+            Side::Before => micros.div_euclid(unit) + i64::from(micros.rem_euclid(unit) > 0),
+            Side::UpTo => micros.div_euclid(unit),
+        };
+        let value = match &data_type {
+            DataType::Date32 => ScalarValue::Date32(Some(self.day)),
+            DataType::Date64 => ScalarValue::Date64(Some(i64::from(self.day) * 86_400_000)),
+            DataType::Timestamp(TimeUnit::Second, zone) => ScalarValue::TimestampSecond(Some(coarse(1_000_000)), zone.clone()),
+            DataType::Timestamp(TimeUnit::Millisecond, zone) => {
+                ScalarValue::TimestampMillisecond(Some(coarse(1_000)), zone.clone())
+            }
+            DataType::Timestamp(TimeUnit::Microsecond, zone) => {
+                ScalarValue::TimestampMicrosecond(Some(micros), zone.clone())
+            }
+            DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
+                // Up to a microsecond includes all of its nanoseconds.
+                let last = if side == Side::UpTo { 999 } else { 0 };
+                let nanos = micros.saturating_mul(1_000).saturating_add(last);
+                ScalarValue::TimestampNanosecond(Some(nanos), zone.clone())
+            }
+            other => return exec_err!("`{}` is {other}, not a time", self.column),
+        };
+        Ok(Expr::Literal(value, None))
+    }
+}

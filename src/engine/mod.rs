@@ -1,0 +1,35 @@
+//! Apache DataFusion behind one small wall: `analyze` types a query without any I/O, [`Engine`]
+//! reads, computes and writes.
+//!
+//! **Invariant:** the same query over the same rows gives the same bytes, whatever the number of
+//! streams and the memory; arithmetic that does not fit is an error; no SQL reads rows past its
+//! source's [`Cut`]. DataFusion's types do not leave this module but inside [`Typed`].
+
+mod analyze;
+mod binding;
+mod calls;
+mod cast;
+mod checked;
+mod conform;
+mod context;
+mod errors;
+mod execute;
+mod keys;
+mod lineage;
+mod memory;
+mod order;
+mod parameters;
+mod runtime;
+mod scan;
+mod session;
+
+pub use analyze::{ColumnLineage, Relation, Typed, analyze};
+pub use binding::{Binding, Bindings, Bound, Cut, DataFile};
+pub use cast::cast_to_contract;
+
+/// The program and the engine that compute: part of every fingerprint.
+pub const VERSION: &str =
+    concat!("goodwill ", env!("CARGO_PKG_VERSION"), " datafusion 55.2");
+pub use execute::{Engine, EngineOptions};
+pub use memory::Share;
+pub use scan::{Footer, read_footer};

@@ -1,0 +1,254 @@
+//! Reads exactly the Parquet files it was given.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::compute::SortOptions;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{DataFusionError, Result, Statistics};
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_expr::expressions::col;
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::union::UnionExec;
+use futures::{FutureExt, TryStreamExt};
+use object_store::ObjectMeta;
+use parquet::arrow::ParquetRecordBatchStreamBuilder;
+use parquet::arrow::async_reader::ParquetObjectReader;
+
+use super::binding::{Binding, Bindings, DataFile};
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::query::TableName;
+use crate::store::{ObjectInfo, Store, StoreError};
+
+/// How often each input's files were read, for the promise that they are read once.
+#[derive(Debug, Default)]
+pub(super) struct Scans(Mutex<BTreeMap<TableName, u64>>);
+
+impl Scans {
+    pub(super) fn counts(&self) -> BTreeMap<TableName, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count(&self, name: &TableName) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.clone()).or_default() += 1;
+    }
+}
+
+/// One input's files as a table of DataFusion.
+#[derive(Debug)]
+pub(super) struct Files {
+    name: TableName,
+    files: Vec<DataFile>,
+    schema: SchemaRef,
+    sorted_by: Vec<String>,
+    scans: Arc<Scans>,
+}
+
+impl Files {
+    pub(super) fn new(
+        name: TableName,
+        files: Vec<DataFile>,
+        schema: SchemaRef,
+        sorted_by: Vec<String>,
+        scans: Arc<Scans>,
+    ) -> Self {
+        Self { name, files, schema, sorted_by, scans }
+    }
+
+    fn ordering(&self) -> Option<LexOrdering> {
+        let options = SortOptions { descending: false, nulls_first: false };
+        let sort = |name: &String| col(name, &self.schema).ok().map(|expr| PhysicalSortExpr { expr, options });
+        LexOrdering::new(self.sorted_by.iter().map_while(sort).collect::<Vec<_>>())
+    }
+
+    fn scan_store(&self, state: &dyn Session, files: &[&DataFile], projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(first) = files.first() else {
+            return Ok(Arc::new(EmptyExec::new(Arc::clone(&self.schema))));
+        };
+        let url = register(state, &first.store)?;
+        let rows: u64 = files.iter().map(|file| file.rows).sum();
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        statistics.num_rows = Precision::Inexact(usize::try_from(rows).unwrap_or(usize::MAX));
+        let parts = files.iter().map(|file| partitioned(file)).collect::<Result<Vec<_>>>()?;
+        let source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_table_parquet_options(state.default_table_options().parquet);
+        let mut config = FileScanConfigBuilder::new(url, Arc::new(source)).with_statistics(statistics);
+        if let Some(ordering) = self.ordering() {
+            config = config.with_output_ordering(vec![ordering]);
+        }
+        let groups = parts.into_iter().map(|part| FileGroup::new(vec![part])).collect();
+        let config = config.with_file_groups(groups).with_projection_indices(projection.cloned())?;
+        Ok(DataSourceExec::from_data_source(config.build()))
+    }
+}
+
+/// Makes `store` known to the session under a URL of its own.
+fn register(state: &dyn Session, store: &Store) -> Result<ObjectStoreUrl> {
+    // The address may hold what is no host name; its bytes in hexadecimal are one.
+    let host: String = store.url().as_str().bytes().map(|byte| format!("{byte:02x}")).collect();
+    let url = ObjectStoreUrl::parse(format!("store://{host}"))?;
+    state.runtime_env().register_object_store(url.as_ref(), store.object_store());
+    Ok(url)
+}
+
+fn partitioned(file: &DataFile) -> Result<PartitionedFile> {
+    Ok(PartitionedFile::new_from_meta(meta(file).map_err(|cause| DataFusionError::External(Box::new(cause)))?))
+}
+
+fn meta(file: &DataFile) -> Result<ObjectMeta, StoreError> {
+    let location = file.store.object_path(&file.key)?;
+    let last_modified = chrono::DateTime::UNIX_EPOCH;
+    Ok(ObjectMeta { location, last_modified, size: file.size, e_tag: None, version: None })
+}
+
+#[async_trait]
+impl TableProvider for Files {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    // Filters stay above the scan; the physical optimizer hands them down again to skip row groups.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Unsupported; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.scans.count(&self.name);
+        let stores: BTreeSet<&str> = self.files.iter().map(|file| file.store.url().as_str()).collect();
+        let mut scans = Vec::new();
+        for store in &stores {
+            let files: Vec<_> = self.files.iter().filter(|file| file.store.url().as_str() == *store).collect();
+            scans.push(self.scan_store(state, &files, projection)?);
+        }
+        match (scans.pop(), scans.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (Some(last), false) => UnionExec::try_new(scans.into_iter().chain([last]).collect()),
+            (None, _) => {
+                let schema = match projection {
+                    Some(columns) => Arc::new(self.schema.project(columns)?),
+                    None => Arc::clone(&self.schema),
+                };
+                Ok(Arc::new(EmptyExec::new(schema)))
+            }
+        }
+    }
+}
+
+/// What a Parquet file tells of itself.
+#[derive(Debug, Clone)]
+pub struct Footer {
+    /// Its columns as Arrow reads them.
+    pub schema: SchemaRef,
+    /// Its rows.
+    pub rows: u64,
+    /// The size of its pages before compression, in bytes.
+    pub uncompressed_bytes: u64,
+    /// The number of its row groups.
+    pub row_groups: usize,
+}
+
+/// Reads the footer of one file.
+///
+/// # Errors
+///
+/// Returns GW0402 naming the file if it is no Parquet file, truncated or corrupt (a panic of the
+/// reader is such a finding too), and the store's own finding if it cannot be read.
+pub async fn read_footer(store: &Store, info: &ObjectInfo) -> Result<Footer, Diagnostic> {
+    let file = DataFile { store: store.clone(), key: info.key.clone(), size: info.size, rows: 0 };
+    let builder = open(&file).await?;
+    let metadata = builder.metadata();
+    let rows = metadata.file_metadata().num_rows();
+    let bytes: i64 = metadata.row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::total_byte_size).sum();
+    Ok(Footer {
+        schema: Arc::clone(builder.schema()),
+        rows: u64::try_from(rows).map_err(|_| unreadable(&file))?,
+        uncompressed_bytes: u64::try_from(bytes).map_err(|_| unreadable(&file))?,
+        row_groups: metadata.num_row_groups(),
+    })
+}
+
+type Builder = ParquetRecordBatchStreamBuilder<ParquetObjectReader>;
+
+async fn open(file: &DataFile) -> Result<Builder, Diagnostic> {
+    let meta = meta(file).map_err(|cause| cause.to_diagnostic())?;
+    let reader = ParquetObjectReader::new(file.store.object_store(), meta.location).with_file_size(file.size);
+    let opened = AssertUnwindSafe(ParquetRecordBatchStreamBuilder::new(reader)).catch_unwind().await;
+    match opened {
+        Ok(Ok(builder)) => Ok(builder),
+        _ => Err(cannot_read(file).await),
+    }
+}
+
+/// Why a file cannot be read: gone, refused, or not Parquet.
+async fn cannot_read(file: &DataFile) -> Diagnostic {
+    match file.store.head(&file.key).await {
+        Ok(Some(info)) if info.size != file.size => {
+            let message = format!("{} changed while it was read", file.store.locate(&file.key));
+            Diagnostic::error(code::INPUT_MOVED, message).help("run again")
+        }
+        Ok(Some(_)) => unreadable(file),
+        Ok(None) => {
+            let message = format!("{} is not there any more", file.store.locate(&file.key));
+            Diagnostic::error(code::INPUT_MOVED, message).help("run again")
+        }
+        Err(cause) => cause.to_diagnostic(),
+    }
+}
+
+fn unreadable(file: &DataFile) -> Diagnostic {
+    let message = format!("{} is not a readable Parquet file: it is truncated or corrupt", file.store.locate(&file.key));
+    Diagnostic::error(code::UNREADABLE_FILE, message).help("write or copy the file again")
+}
+
+/// The files among the inputs that cannot be read through; called only after a failure.
+pub(super) async fn unreadable_files(bindings: &Bindings) -> Diagnostics {
+    let mut found = Diagnostics::default();
+    for binding in bindings.values() {
+        match binding {
+            Binding::Parquet { files, .. } => {
+                for file in files {
+                    if let Err(finding) = read_through(file).await {
+                        found.push(finding);
+                    }
+                }
+            }
+            Binding::View(_, inner) => found.extend(Box::pin(unreadable_files(inner)).await),
+            Binding::Memory { .. } => {}
+        }
+    }
+    found
+}
+
+async fn read_through(file: &DataFile) -> Result<(), Diagnostic> {
+    let builder = open(file).await?;
+    let read = async move {
+        let mut stream = builder.build()?;
+        while stream.try_next().await?.is_some() {}
+        Ok::<_, parquet::errors::ParquetError>(())
+    };
+    match AssertUnwindSafe(read).catch_unwind().await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(cannot_read(file).await),
+    }
+}

@@ -1,0 +1,48 @@
+//! What can go wrong inside a function while rows flow, without a single value of them.
+
+use datafusion::common::DataFusionError;
+
+/// A failure of our own functions; carries names, types and counts, never a customer's value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A result that its type cannot hold.
+    #[error("`{operation}` overflows {data_type}")]
+    Overflow {
+        /// The function or operator as people write it.
+        operation: String,
+        /// The type of the result, as SQL names it.
+        data_type: String,
+    },
+    /// NaN or infinity where a number must be.
+    #[error("`{column}` has {rows} rows with NaN or infinity")]
+    NotFinite {
+        /// The output column.
+        column: String,
+        /// How many rows of the batch at hand.
+        rows: usize,
+    },
+    /// Values that the contract's type cannot hold.
+    #[error("`{column}` has {rows} values that do not fit {data_type}")]
+    Narrowing {
+        /// The output column.
+        column: String,
+        /// The contract's type, as SQL names it.
+        data_type: String,
+        /// How many rows of the batch at hand.
+        rows: usize,
+    },
+    /// A time zone that the zone database does not have.
+    #[error("there is no time zone with that name")]
+    UnknownZone,
+}
+
+impl From<Fault> for DataFusionError {
+    fn from(fault: Fault) -> Self {
+        Self::External(Box::new(fault))
+    }
+}
+
+/// The overflow of `operation` in `data_type`.
+pub(crate) fn overflow(operation: &str, data_type: impl Into<String>) -> DataFusionError {
+    Fault::Overflow { operation: operation.to_owned(), data_type: data_type.into() }.into()
+}

@@ -1,0 +1,264 @@
+//! From names to edges.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Graph, Input, Node};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, code, nearest};
+use crate::ident::NodeName;
+use crate::project::{Materialization, Model, Project, UnitTest, Visibility};
+use crate::query::{InputRef, Query, TableName};
+
+/// Parameters the program binds itself.
+const BUILT_IN: [&str; 4] = ["as_of", "as_of_day", "known_at", "time_zone"];
+
+/// Resolves every name of the project and orders its models, inputs first.
+///
+/// # Errors
+///
+/// Returns every unknown table, unknown variable, cycle and unfitting unit test at once.
+pub fn resolve(project: Project) -> Result<Graph, Diagnostics> {
+    let mut found = Diagnostics::default();
+    let mut inputs = BTreeMap::new();
+    let mut audit_inputs = BTreeMap::new();
+    for model in project.models.values() {
+        let read = resolve_query(&project, &model.query, None, &mut found);
+        inputs.insert(model.name.clone(), read);
+        let audits = model.audits.iter().map(|audit| match audit.query() {
+            Some(query) => resolve_query(&project, query, Some(&audit.place), &mut found),
+            None => Vec::new(),
+        });
+        audit_inputs.insert(model.name.clone(), audits.collect());
+        check_publication(model, &mut found);
+    }
+    let downstream = downstream(&inputs);
+    let order = order(&inputs, &mut found);
+    for test in &project.unit_tests {
+        check_unit_test(&project, &inputs, test, &mut found);
+    }
+    if found.has_errors() {
+        return Err(with_affected(found, &project, &downstream));
+    }
+    Ok(Graph { project, order, inputs, audit_inputs, downstream })
+}
+
+fn resolve_query(
+    project: &Project,
+    query: &Query,
+    audit: Option<&Place>,
+    found: &mut Diagnostics,
+) -> Vec<Input> {
+    for parameter in &query.parameters {
+        let known = project.pipeline.variables.contains_key(parameter.name.as_str());
+        if !known && !BUILT_IN.contains(&parameter.name.as_str()) {
+            let place = audit.cloned().unwrap_or_else(|| parameter.place.clone());
+            found.push(unknown_variable(project, &parameter.name, place));
+        }
+    }
+    let mut inputs = Vec::new();
+    for written in &query.inputs {
+        let place = audit.cloned().unwrap_or_else(|| written.place.clone());
+        match meaning(project, written) {
+            Some((table, node)) => inputs.push(Input { table, node, place }),
+            None => found.push(unknown_table(project, &written.written, place)),
+        }
+    }
+    inputs
+}
+
+fn meaning(project: &Project, written: &InputRef) -> Option<(TableName, Node)> {
+    let table = written.table.clone()?;
+    let is_source = |name: &NodeName| project.pipeline.sources.contains_key(name);
+    let node = match &table {
+        TableName::Bare(name) if project.models.contains_key(name) => Node::Model(name.clone()),
+        TableName::Bare(name) | TableName::Source(name) if is_source(name) => {
+            Node::Source(name.clone())
+        }
+        _ => return None,
+    };
+    Some((table, node))
+}
+
+fn unknown_table(project: &Project, written: &str, place: Place) -> Diagnostic {
+    let message = format!("table `{written}` not found");
+    let found = Diagnostic::error(code::UNKNOWN_TABLE, message).at(place);
+    let sources = project.pipeline.sources.keys().map(|name| format!("sources.{name}"));
+    let models = project.models.keys().map(ToString::to_string);
+    let known: Vec<String> = models.chain(sources).collect();
+    match nearest(written, known.iter().map(String::as_str)) {
+        Some(near) => found.label(format!("did you mean `{near}`?")),
+        None => found.help(format!(
+            "add it under `sources:` or `models:` of {}",
+            project.pipeline.file.path()
+        )),
+    }
+}
+
+fn unknown_variable(project: &Project, name: &str, place: Place) -> Diagnostic {
+    let message = format!("parameter `${name}` is not declared");
+    let found = Diagnostic::error(code::UNKNOWN_VARIABLE, message).at(place);
+    let known = project.pipeline.variables.keys().map(|name| name.as_str()).chain(BUILT_IN);
+    match nearest(name, known) {
+        Some(near) => found.label(format!("did you mean `${near}`?")),
+        None => found.help(format!("declare it under `vars:` of {}", project.pipeline.file.path())),
+    }
+}
+
+fn check_publication(model: &Model, found: &mut Diagnostics) {
+    if model.visibility == Visibility::Internal {
+        return;
+    }
+    if model.materialization == Materialization::View {
+        let message = format!("view `{}` cannot be published", model.name);
+        let wrong = Diagnostic::error(code::WRONG_VALUE, message).at(model.place.clone());
+        found.push(wrong.help("write `materialized: table`, or take it out of `publish:`"));
+    }
+    if model.contract.grain.is_empty() {
+        let message = format!("published table `{}` has no grain", model.name);
+        let missing = Diagnostic::error(code::MISSING_KEY, message).at(model.place.clone());
+        found.push(missing.help("write `grain: [columns that identify a row]`"));
+    }
+}
+
+fn downstream(inputs: &BTreeMap<NodeName, Vec<Input>>) -> BTreeMap<NodeName, BTreeSet<NodeName>> {
+    let mut downstream: BTreeMap<NodeName, BTreeSet<NodeName>> = BTreeMap::new();
+    for (reader, read) in inputs {
+        for input in read {
+            if let Node::Model(name) = &input.node {
+                downstream.entry(name.clone()).or_default().insert(reader.clone());
+            }
+        }
+    }
+    downstream
+}
+
+/// Orders by repeatedly taking the models whose inputs are all taken; what is left has a cycle.
+fn order(inputs: &BTreeMap<NodeName, Vec<Input>>, found: &mut Diagnostics) -> Vec<NodeName> {
+    let mut order = Vec::new();
+    let mut taken: BTreeSet<&NodeName> = BTreeSet::new();
+    loop {
+        let ready = |name: &NodeName, read: &[Input]| {
+            !taken.contains(name)
+                && read.iter().all(|input| match &input.node {
+                    Node::Model(model) => taken.contains(model),
+                    Node::Source(_) => true,
+                })
+        };
+        let next: Vec<&NodeName> =
+            inputs.iter().filter(|(name, read)| ready(name, read)).map(|(name, _)| name).collect();
+        if next.is_empty() {
+            break;
+        }
+        order.extend(next.iter().map(|name| (*name).clone()));
+        taken.extend(next);
+    }
+    let left: BTreeSet<&NodeName> = inputs.keys().filter(|name| !taken.contains(name)).collect();
+    report_cycles(inputs, left, found);
+    order
+}
+
+fn report_cycles<'a>(
+    inputs: &'a BTreeMap<NodeName, Vec<Input>>,
+    mut left: BTreeSet<&'a NodeName>,
+    found: &mut Diagnostics,
+) {
+    while let Some(start) = left.first().copied() {
+        let Some(circle) = circle_from(inputs, &left, start) else {
+            left.remove(start);
+            continue;
+        };
+        let names: Vec<String> = circle.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let message = format!("models read each other in a circle: {} → {}", names.join(" → "), names[0]);
+        let mut cycle = Diagnostic::error(code::CYCLE, message);
+        if let Some((_, input)) = circle.first() {
+            cycle = cycle.at(input.place.clone());
+        }
+        for (name, input) in circle.iter().skip(1) {
+            cycle = cycle.help(format!("`{name}` reads `{}` at {}", input.node, input.place));
+        }
+        found.push(cycle.help("take one of these inputs out"));
+        for (name, _) in &circle {
+            left.remove(name);
+        }
+    }
+}
+
+/// The circle that following the first unfinished input from `start` ends in.
+fn circle_from<'a>(
+    inputs: &'a BTreeMap<NodeName, Vec<Input>>,
+    left: &BTreeSet<&'a NodeName>,
+    start: &'a NodeName,
+) -> Option<Vec<(&'a NodeName, &'a Input)>> {
+    let mut path: Vec<(&NodeName, &Input)> = Vec::new();
+    let mut at = start;
+    loop {
+        if let Some(first) = path.iter().position(|(name, _)| *name == at) {
+            return Some(path.split_off(first));
+        }
+        let next = inputs.get(at)?.iter().find_map(|input| match &input.node {
+            Node::Model(name) => left.get(name).map(|name| (*name, input)),
+            Node::Source(_) => None,
+        });
+        let (name, input) = next?;
+        path.push((at, input));
+        at = name;
+    }
+}
+
+fn check_unit_test(
+    project: &Project,
+    inputs: &BTreeMap<NodeName, Vec<Input>>,
+    test: &UnitTest,
+    found: &mut Diagnostics,
+) {
+    let model = &test.model.value;
+    let Some(read) = inputs.get(model) else {
+        let message = format!("unit test `{}` is for `{model}`, which is no model", test.name);
+        let wrong = Diagnostic::error(code::BAD_UNIT_TEST, message).at(test.model.place.clone());
+        found.push(match nearest(model.as_str(), project.models.keys().map(NodeName::as_str)) {
+            Some(near) => wrong.label(format!("did you mean `{near}`?")),
+            None => wrong,
+        });
+        return;
+    };
+    for (table, rows) in &test.given {
+        if !read.iter().any(|input| input.table == *table) {
+            let names: Vec<String> = read.iter().map(|input| input.table.to_string()).collect();
+            let message = format!("`{model}` does not read `{table}`");
+            let wrong = Diagnostic::error(code::BAD_UNIT_TEST, message).at(rows.place.clone());
+            found.push(wrong.help(format!("it reads: {}", names.join(", "))));
+        }
+    }
+    for cell in test.expect.value.iter().flatten() {
+        let known = project.models.get(model).is_some_and(|model| model.contract.column(&cell.column).is_some());
+        if !known {
+            let message = format!("`{model}` has no column `{}`", cell.column);
+            found.push(Diagnostic::error(code::BAD_UNIT_TEST, message).at(cell.place.clone()));
+        }
+    }
+}
+
+/// Adds to each finding in a model's SQL the models that cannot be computed because of it.
+fn with_affected(
+    found: Diagnostics,
+    project: &Project,
+    downstream: &BTreeMap<NodeName, BTreeSet<NodeName>>,
+) -> Diagnostics {
+    let of_file = |path: &str| project.models.values().find(|model| model.query.file.path() == path);
+    let add = |finding: Diagnostic| {
+        let place = finding.place.as_ref();
+        let Some(model) = place.and_then(|place| of_file(place.file().path())) else {
+            return finding;
+        };
+        let mut affected = BTreeSet::new();
+        let mut open = vec![model.name.clone()];
+        while let Some(name) = open.pop() {
+            for reader in downstream.get(&name).into_iter().flatten() {
+                if *reader != model.name && affected.insert(reader.clone()) {
+                    open.push(reader.clone());
+                }
+            }
+        }
+        finding.affects(affected.into_iter().collect())
+    };
+    found.iter().cloned().map(add).collect()
+}

@@ -1,0 +1,202 @@
+//! The published format: layout, commits, attempts, Delta logs, views.
+//!
+//! ```text
+//! <root>/tables/<table>/_delta_log/…                     one Delta table each
+//!        tables/<table>/data/<attempt>/part-00000.parquet  immutable, never used again
+//!        views/{duckdb,spark,trino}.sql, powerbi.m       the exact files of one commit
+//!        _goodwill/commits/00000000000000000042.json     the commits, without gaps
+//!        _goodwill/attempts/<attempt>/…                  intent and journal
+//!        _goodwill/runs/<run_id>/…                       receipts and reports
+//! ```
+//!
+//! **Invariant:** the commit alone decides. Everything else (Delta logs, views) is derived from
+//! commits, with the same bytes whoever writes it, and [`Lake::roll_forward`] brings it up to
+//! the last commit from any state a kill can leave. Only create-if-absent is relied on.
+//! Nothing here reads a clock or rolls dice: times and names come from the caller.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use crate::ident::{AttemptId, NodeName};
+use crate::store::{Created, Key, Store};
+
+mod attempt;
+mod commit;
+mod delta;
+mod error;
+mod layout;
+mod publish;
+mod recover;
+mod statistics;
+mod views;
+
+pub use attempt::{Intent, JournalEntry};
+pub use commit::{
+    ColumnStatistics, Commit, DeltaPosition, Extra, FileEntry, MadeFrom, Part, Slice, TableColumn,
+    TableContract, TableEntry, TableType,
+};
+pub use delta::APPLICATION;
+pub use error::LakeError;
+pub use layout::FORMAT;
+pub use publish::CommitOutcome;
+pub use recover::{Orphan, Recovered, RolledForward};
+
+/// The names given to [`step`] in this module, in the order a publication meets them.
+pub const STEPS: [&str; 8] = [
+    "after_intent",
+    "after_journal",
+    "before_commit",
+    "after_commit",
+    "between_versions",
+    "between_tables",
+    "before_views",
+    "after_views",
+];
+
+/// Marks a moment at which a kill must do no harm; tests stop or kill the program there.
+///
+/// Costs a disabled log line; the fail point exists in test builds only, and only after the
+/// program's edge has set up `fail::FailScenario`.
+pub fn step(name: &'static str) {
+    tracing::debug!(step = name, "step");
+    fail::fail_point!(name);
+}
+
+/// A published root.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    store: Store,
+}
+
+impl Lake {
+    /// Opens a root to read it; an empty one has no commit.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LakeError::FormatTooNew`] if a newer program published last.
+    pub async fn open(store: Store) -> Result<Self, LakeError> {
+        let lake = Self { store };
+        lake.last_commit().await?;
+        Ok(lake)
+    }
+
+    /// Opens a root to publish to it, after proving that the store honours create-if-absent.
+    ///
+    /// `attempt` makes the name of the probe; it may be one that is used afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LakeError::PreconditionsIgnored`] if a second write was taken, and what
+    /// [`Lake::open`] returns.
+    pub async fn open_to_publish(store: Store, attempt: &AttemptId) -> Result<Self, LakeError> {
+        let lake = Self::open(store).await?;
+        lake.probe(attempt).await?;
+        Ok(lake)
+    }
+
+    /// The store the root lies in.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The folder of a table: the root of its Delta table.
+    ///
+    /// # Errors
+    ///
+    /// Never: every checked name makes a key.
+    pub fn table_folder(&self, table: &NodeName) -> Result<Key, LakeError> {
+        Ok(layout::table(table)?)
+    }
+
+    /// The folder an attempt writes a table's files to, seen from the store.
+    ///
+    /// # Errors
+    ///
+    /// Never: every checked name makes a key.
+    pub fn data_folder(&self, table: &NodeName, attempt: &AttemptId) -> Result<Key, LakeError> {
+        Ok(layout::table(table)?.join_key(&layout::data(attempt)?))
+    }
+
+    /// The key of a published file, seen from the store.
+    ///
+    /// # Errors
+    ///
+    /// Never: every checked name makes a key.
+    pub fn file_key(&self, table: &NodeName, file: &FileEntry) -> Result<Key, LakeError> {
+        Ok(layout::table(table)?.join_key(&file.path))
+    }
+
+    /// Writes a document of a run (receipt, report), over an older one of that name.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a name cannot be a key or the store fails.
+    pub async fn put_run_document(
+        &self,
+        run_id: &str,
+        name: &str,
+        content: Vec<u8>,
+    ) -> Result<Key, LakeError> {
+        let key = layout::run_document(run_id, name)?;
+        self.store.put(&key, content.into()).await?;
+        Ok(key)
+    }
+
+    /// Reads a document of a run; `None` if there is none of that name.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a name cannot be a key or the store fails.
+    pub async fn run_document(&self, run_id: &str, name: &str) -> Result<Option<Vec<u8>>, LakeError> {
+        self.read(&layout::run_document(run_id, name)?).await
+    }
+
+    async fn probe(&self, attempt: &AttemptId) -> Result<(), LakeError> {
+        let key = layout::probe(attempt)?;
+        let ignored = || LakeError::PreconditionsIgnored { url: self.store.url().to_string() };
+        // A probe left by a kill is a first write as good as any.
+        self.store.create(&key, b"1\n".as_slice().into()).await?;
+        let second = self.store.create(&key, b"2\n".as_slice().into()).await?;
+        let kept = self.store.get(&key).await?;
+        self.store.delete(&key).await?;
+        if second == Created::AlreadyExists && kept == b"1\n".as_slice() { Ok(()) } else { Err(ignored()) }
+    }
+
+    async fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, LakeError> {
+        match self.store.get(key).await {
+            Ok(content) => Ok(Some(content.to_vec())),
+            Err(cause) if cause.is_not_found() => Ok(None),
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// Reads a control file, after a look at its format.
+    async fn read_document<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, LakeError> {
+        match self.read(key).await? {
+            Some(content) => decode(key, &content).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Reads a control file, after a look at its format: a newer one may hold anything else.
+fn decode<T: DeserializeOwned>(key: &Key, content: &[u8]) -> Result<T, LakeError> {
+    let corrupt = |cause: serde_json::Error| LakeError::Corrupt {
+        key: key.clone(),
+        // The text of the error could show a value; its place is enough.
+        reason: format!("{:?} error at line {} column {}", cause.classify(), cause.line(), cause.column()),
+    };
+    let json: Json = serde_json::from_slice(content).map_err(corrupt)?;
+    let found = json.get("format").and_then(Json::as_u64);
+    match found {
+        None => Err(LakeError::Corrupt { key: key.clone(), reason: "it has no `format`".to_owned() }),
+        Some(found) if found > u64::from(FORMAT) => {
+            Err(LakeError::FormatTooNew { key: key.clone(), found, known: FORMAT })
+        }
+        Some(_) => serde_json::from_slice(content).map_err(corrupt),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! Commits: reading them, and the one write that publishes.
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{Commit, Lake, LakeError, TableEntry, layout, step};
+use crate::ident::NodeName;
+use crate::store::{Created, Key};
+
+/// How many commits are read at once.
+const READS: usize = 16;
+
+/// What became of a try to commit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CommitOutcome {
+    /// The commit is the last one now.
+    Committed,
+    /// The commit was there already, written by an earlier try of the same attempt.
+    AlreadyOurs,
+    /// Another attempt has that version; nothing of ours is published.
+    Lost {
+        /// What was published instead.
+        winner: Box<Commit>,
+    },
+}
+
+impl Lake {
+    /// The last commit; `None` on an empty root.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LakeError::Gap`] if a commit is missing before it, and
+    /// [`LakeError::FormatTooNew`] if a newer program wrote it.
+    pub async fn last_commit(&self) -> Result<Option<Commit>, LakeError> {
+        match self.last_version().await? {
+            Some(version) => self.required_commit(version).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The commit `version`; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it cannot be read.
+    pub async fn commit(&self, version: u64) -> Result<Option<Commit>, LakeError> {
+        let key = layout::commit(version)?;
+        let found: Option<Commit> = self.read_document(&key).await?;
+        match found {
+            Some(commit) if commit.version != version => {
+                let reason = format!("it says that it is commit {}", commit.version);
+                Err(LakeError::Corrupt { key, reason })
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// The commit `version`, which others say is there.
+    pub(super) async fn required_commit(&self, version: u64) -> Result<Commit, LakeError> {
+        self.commit(version).await?.ok_or(LakeError::Gap { missing: version })
+    }
+
+    /// The last `limit` commits, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if one of them cannot be read.
+    pub async fn history(&self, limit: usize) -> Result<Vec<Commit>, LakeError> {
+        let versions = self.versions().await?;
+        let newest = versions.into_iter().rev().take(limit);
+        stream::iter(newest).map(|version| self.required_commit(version)).buffered(READS).try_collect().await
+    }
+
+    /// Publishes `commit`, if its version is still free.
+    ///
+    /// On local folders the files it adds are on the disk before, with their folders. After any
+    /// doubt (the version is taken, the store's answer was lost) the version is read and its
+    /// attempt decides. Extremes of personal data are dropped, whoever left them in.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store fails and the version is not there: whether it appears
+    /// later is unknown, the same call tells.
+    pub async fn try_commit(&self, commit: &Commit) -> Result<CommitOutcome, LakeError> {
+        let commit = &commit.clone().without_personal_data();
+        self.refuse_invalid(commit).await?;
+        self.store().sync(&self.added_files(commit)?).await?;
+        let key = layout::commit(commit.version)?;
+        let content = commit.encode().map_err(|cause| invalid(commit, &cause.to_string()))?;
+        step("before_commit");
+        let created = self.store().create(&key, content.into()).await;
+        step("after_commit");
+        let found = self.commit(commit.version).await;
+        match (created, found) {
+            (Ok(Created::Yes), Ok(Some(found))) if found.attempt == commit.attempt => {
+                Ok(CommitOutcome::Committed)
+            }
+            (_, Ok(Some(found))) if found.attempt == commit.attempt => Ok(CommitOutcome::AlreadyOurs),
+            (_, Ok(Some(winner))) => Ok(CommitOutcome::Lost { winner: Box::new(winner) }),
+            (Err(cause), _) => Err(cause.into()),
+            (Ok(_), Err(cause)) => Err(cause),
+            (Ok(_), Ok(None)) => Err(LakeError::Gap { missing: commit.version }),
+        }
+    }
+
+    pub(super) async fn last_version(&self) -> Result<Option<u64>, LakeError> {
+        Ok(self.versions().await?.last().copied())
+    }
+
+    /// The versions there are, ascending, proven to have no gap. The first may be any: clean-up
+    /// removes the oldest.
+    async fn versions(&self) -> Result<Vec<u64>, LakeError> {
+        let listed = self.store().list(&layout::commits()?).await?;
+        let mut versions: Vec<u64> =
+            listed.iter().filter_map(|info| layout::numbered(&info.key, ".json")).collect();
+        versions.sort_unstable();
+        let expected = versions.first().copied().unwrap_or(0)..;
+        match versions.iter().zip(expected).find(|(version, expected)| *version != expected) {
+            Some((_, missing)) => Err(LakeError::Gap { missing }),
+            None => Ok(versions),
+        }
+    }
+
+    /// Refuses what would break the root: a gap, a lost or changed table of another pipeline.
+    async fn refuse_invalid(&self, commit: &Commit) -> Result<(), LakeError> {
+        let parent = match commit.parent {
+            Some(parent) => Some(self.required_commit(parent).await?),
+            None => None,
+        };
+        if let Some(reason) = commit.problem(parent.as_ref()) {
+            return Err(invalid(commit, &reason));
+        }
+        let mut changed = commit.tables.iter().filter(|(_, entry)| entry.built_in == commit.version);
+        let owner = |table: &NodeName, entry: &TableEntry| {
+            let earlier = parent.as_ref().and_then(|parent| parent.tables.get(table));
+            earlier.unwrap_or(entry).owner.clone()
+        };
+        let foreign = |(table, entry): (&NodeName, &TableEntry)| {
+            let owner = Some(owner(table, entry)).filter(|owner| *owner != commit.pipeline)?;
+            Some(LakeError::ForeignTable { table: table.clone(), owner })
+        };
+        changed.find_map(foreign).map_or(Ok(()), Err)
+    }
+
+    /// The files of the tables this commit changes, seen from the store.
+    fn added_files(&self, commit: &Commit) -> Result<Vec<Key>, LakeError> {
+        let changed = commit.tables.iter().filter(|(_, entry)| entry.built_in == commit.version);
+        let files = changed.flat_map(|(table, entry)| {
+            let new = entry.parts.iter().filter(|part| part.attempt == commit.attempt);
+            new.flat_map(|part| &part.files).map(move |file| self.file_key(table, file))
+        });
+        files.collect()
+    }
+}
+
+fn invalid(commit: &Commit, reason: &str) -> LakeError {
+    LakeError::InvalidCommit { version: commit.version, reason: reason.to_owned() }
+}

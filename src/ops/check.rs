@@ -1,0 +1,59 @@
+//! `check`: everything that can be known without data.
+
+use super::{Common, Error, Surroundings, context, lock};
+use crate::diagnostic::Diagnostics;
+use crate::state;
+
+/// A project that was found sound.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// How many models were typed.
+    pub models: usize,
+    /// How many unit tests were read.
+    pub unit_tests: usize,
+    /// What may be wrong.
+    pub warnings: Diagnostics,
+    /// Where the sources' schemas came from.
+    pub schemas: SchemaOrigin,
+}
+
+/// Where the schemas of sources came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaOrigin {
+    /// From `schema.lock`; no store was touched.
+    Lock,
+    /// From the footers of the sources, since there is no lock.
+    Sources,
+}
+
+/// Parses, resolves and types the whole project; with `schema.lock` no store is touched.
+///
+/// # Errors
+///
+/// Returns every finding of the first phase that has one.
+pub async fn check(around: &Surroundings, common: &Common) -> Result<Checked, Error> {
+    let graph = context::compile(around, common)?;
+    let times = context::times(around, common, &graph.project().pipeline)?;
+    let selection = context::selection(common)?;
+    let (state, schemas) = match lock::read(around)? {
+        Some(lock) => (state::locked(&graph, &lock)?, SchemaOrigin::Lock),
+        None => {
+            let sources = context::sources(around, common, &graph.project().pipeline)?;
+            (state::pin(&graph, &sources, None).await?, SchemaOrigin::Sources)
+        }
+    };
+    let typed = context::analyze(graph, &state, common, times)?;
+    if !selection.is_all() {
+        selection.evaluate(&typed.graph, &crate::graph::Facts::default())?;
+    }
+    let project = typed.graph.project();
+    Ok(Checked {
+        pipeline: project.pipeline.name.to_string(),
+        models: project.models.len(),
+        unit_tests: project.unit_tests.len(),
+        warnings: Diagnostics::default(),
+        schemas,
+    })
+}

@@ -1,0 +1,126 @@
+//! `run`: the whole walk, to a new version or to none.
+
+use super::{Common, Error, OnFailure, Publication, Surroundings, context};
+use crate::diagnostic::{Diagnostic, code};
+use crate::ident::AttemptId;
+use crate::lake::{self, Lake, Recovered};
+use crate::plan::{self, Ending, Event, Outcome, Phase, Plan, Request};
+use crate::report;
+use crate::run::{self, AfterFailure, Ended, Job, Mode, Until};
+use crate::state::{self, State};
+
+/// How often a run plans again after another published first.
+const RACES: usize = 5;
+
+/// Brings the selected tables up to date and publishes them as one version.
+///
+/// # Errors
+///
+/// Returns what keeps the run from starting or from ending honestly; failed models and broken
+/// audits are in the outcome.
+pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Error> {
+    let graph = context::compile(around, common)?;
+    let selection = context::selection(common)?;
+    let times = context::times(around, common, &graph.project().pipeline)?;
+    let pipeline = &graph.project().pipeline;
+    let sources = context::sources(around, common, pipeline)?;
+    let root = context::root(around, common, pipeline)?;
+    let run_id = (around.fresh_word)();
+    let lake = Lake::open_to_publish(root, &attempt(&run_id)?).await?;
+    around.observer.notice(Event::Phase(Phase::Recover));
+    tell(around, &lake.recover().await?);
+    let scratch = context::Scratch::of(around, &run_id);
+    let engine = context::engine(around, common, Some(pipeline), scratch.path())?;
+    for race in 0..RACES {
+        let last = lake.last_commit().await?;
+        let state = state::pin(&graph, &sources, last).await?;
+        let typed = context::analyze(graph.clone(), &state, common, times)?;
+        let failed = super::last_failures(around, common, &typed).await;
+        let request = Request { selection: selection.clone(), refresh: common.refresh, failed };
+        let plan = plan::build(&typed, &state, &request)?;
+        if plan.is_empty() {
+            return Ok(nothing_to_do(around, run_id, plan)?);
+        }
+        let name = if race == 0 { run_id.clone() } else { format!("{run_id}-{}", race + 1) };
+        let job = Job {
+            typed: &typed,
+            state: &state,
+            plan: &plan,
+            lake: &lake,
+            engine: &engine,
+            run_id: run_id.clone(),
+            attempt: attempt(&name)?,
+            clock: around.clock.clone(),
+            observer: around.observer.clone(),
+            stop: around.stop.clone(),
+            mode: mode(common),
+        };
+        match run::execute(&job).await? {
+            Ended::Done(outcome) => {
+                tell_the_world(&lake, &state, &outcome).await;
+                return Ok(*outcome);
+            }
+            Ended::LostRace { version } => {
+                let text = format!("another run published version {version} first: planning again");
+                around.observer.notice(Event::Note { text });
+            }
+        }
+    }
+    let lost = Diagnostic::error(code::LOST_RACE, "other runs published first, again and again");
+    Err(lost.help("run again when they are done").into())
+}
+
+fn attempt(word: &str) -> Result<AttemptId, Error> {
+    AttemptId::parse(word).map_err(|cause| Diagnostic::error(code::BUG, cause.to_string()).into())
+}
+
+const fn mode(common: &Common) -> Mode {
+    Mode {
+        on_failure: match common.on_failure {
+            OnFailure::GoOn => AfterFailure::GoOn,
+            OnFailure::Stop => AfterFailure::Stop,
+        },
+        until: match common.publication {
+            Publication::Publish => Until::Published,
+            Publication::StageOnly => Until::Audited,
+        },
+    }
+}
+
+fn nothing_to_do(around: &Surroundings, run_id: String, plan: Plan) -> Result<Outcome, Error> {
+    let now = (around.clock)();
+    Ok(Outcome {
+        attempt: attempt(&run_id)?,
+        run_id,
+        ending: Ending::NothingToDo { version: plan.parent },
+        plan,
+        steps: Vec::new(),
+        audits: Vec::new(),
+        failures: Vec::new(),
+        started_at: now,
+        finished_at: now,
+    })
+}
+
+fn tell(around: &Surroundings, recovered: &Recovered) {
+    let tables = recovered.rolled_forward.len();
+    if tables > 0 {
+        let text = format!("finished what an earlier run left: {tables} tables brought to the last version");
+        around.observer.notice(Event::Note { text });
+    }
+}
+
+/// Writes the run's documents. Nothing here can change the outcome: a failure is logged only.
+async fn tell_the_world(lake: &Lake, state: &State, outcome: &Outcome) {
+    lake::step("before_receipt");
+    let documents = [
+        ("receipt.json", report::receipt(outcome, state)),
+        ("run_results.json", report::run_results(outcome)),
+    ];
+    for (name, document) in documents {
+        let content = serde_json::to_vec_pretty(&document).unwrap_or_default();
+        if let Err(cause) = lake.put_run_document(&outcome.run_id, name, content).await {
+            tracing::warn!(document = name, %cause, "a document of the run was not written");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! `show`: rows of a published table, of a model as the files say now, or of any SELECT.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use super::{Common, Error, Surroundings, context};
+use crate::diagnostic::{Diagnostic, SourceFile, code, nearest};
+use crate::engine::{self, Binding, Bindings, Cut, DataFile, Relation};
+use crate::graph::Graph;
+use crate::ident::NodeName;
+use crate::lake::{Commit, Lake, TableEntry};
+use crate::plan::{self, Request};
+use crate::project;
+use crate::query::{self, Query, TableName};
+use crate::run;
+use crate::state;
+
+/// What to show.
+#[derive(Debug, Clone)]
+pub struct ShowRequest {
+    /// A table, a model, or a SELECT over them.
+    pub what: String,
+    /// How many rows.
+    pub limit: usize,
+}
+
+/// Rows for a person.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub batches: Vec<RecordBatch>,
+    /// Where the rows come from, such as `version 3, as of 2026-01-01`.
+    pub origin: String,
+    /// Whether there are more.
+    pub more: More,
+}
+
+/// Whether rows were left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum More {
+    /// These are all.
+    No,
+    /// There are more.
+    Yes,
+}
+
+/// Shows rows: of what is published where that answers, else computed from the files as they are.
+///
+/// # Errors
+///
+/// Returns unknown tables and columns, and what keeps a draft from being computed.
+pub async fn show(around: &Surroundings, common: &Common, request: &ShowRequest) -> Result<Shown, Error> {
+    let graph = context::compile(around, common)?;
+    let root = context::root(around, common, &graph.project().pipeline)?;
+    let lake = Lake::open(root).await?;
+    let last = lake.last_commit().await?;
+    let query = parse(&request.what, &graph, last.as_ref())?;
+    let tables = needed(&query);
+    let all_published = last.as_ref().filter(|commit| tables.iter().all(|table| match table {
+        TableName::Bare(name) => commit.tables.contains_key(name),
+        TableName::Source(_) => false,
+    }));
+    let asked = common.as_of.is_some() || !common.vars.is_empty();
+    match all_published {
+        Some(commit) if !asked => published(around, common, &graph, &lake, commit, &query, request.limit).await,
+        _ => draft(around, common, graph, last, &lake, &query, request.limit).await,
+    }
+}
+
+/// `select * from TABLE` for a name, else the SELECT itself.
+fn parse(what: &str, graph: &Graph, last: Option<&Commit>) -> Result<Query, Error> {
+    let word = what.trim().trim_end_matches(';');
+    if word.contains(char::is_whitespace) {
+        return Ok(query::parse(&SourceFile::new("query", what))?);
+    }
+    let models = graph.models().map(|model| model.name.to_string());
+    let published = last.into_iter().flat_map(|commit| commit.tables.keys().map(ToString::to_string));
+    let sources = graph.project().pipeline.sources.keys().map(|name| format!("sources.{name}"));
+    let known: Vec<String> = models.chain(published).chain(sources).collect();
+    if !known.iter().any(|name| name == word) {
+        let unknown = Diagnostic::error(code::UNKNOWN_TABLE, format!("there is no table or model `{word}`"));
+        return Err(Error::from(match nearest(word, known.iter().map(String::as_str)) {
+            Some(near) => unknown.help(format!("did you mean `{near}`?")),
+            None => unknown.help("type `goodwill ls` to see what there is"),
+        }));
+    }
+    let order = graph.models().find(|model| model.name.as_str() == word).map(|model| &model.contract.order_by);
+    let order = order.filter(|order| !order.is_empty()).map(|order| format!(" order by {}", order.join(", ")));
+    let text = format!("select * from {word}{}", order.unwrap_or_default());
+    Ok(query::parse(&SourceFile::new("query", &text))?)
+}
+
+fn needed(query: &Query) -> Vec<TableName> {
+    query.inputs.iter().filter_map(|input| input.table.clone()).collect()
+}
+
+async fn published(
+    around: &Surroundings,
+    common: &Common,
+    graph: &Graph,
+    lake: &Lake,
+    commit: &Commit,
+    query: &Query,
+    limit: usize,
+) -> Result<Shown, Error> {
+    let times = context::times(around, common, &graph.project().pipeline)?;
+    let parameters = project::bind(&graph.project().pipeline, &common.vars, times.0, times.1)?;
+    let mut relations = Vec::new();
+    let mut bindings = Bindings::new();
+    for table in needed(query) {
+        let name = table.node().clone();
+        let Some(entry) = commit.tables.get(&name) else { continue };
+        let schema = schema(entry);
+        relations.push(Relation {
+            name: table.clone(),
+            schema: Arc::clone(&schema),
+            keys: vec![entry.contract.grain.clone()],
+            defined_in: None,
+        });
+        bindings.insert(table, files(lake, &name, entry, schema)?);
+    }
+    let typed = engine::analyze(query, &relations, &parameters)?;
+    let scratch = context::Scratch::of(around, &(around.fresh_word)());
+    let engine = context::engine(around, common, Some(&graph.project().pipeline), scratch.path())?;
+    let batches = engine.collect(&typed, &bindings, Some(limit.saturating_add(1)), engine.whole()).await?;
+    let origin = format!("version {}, as of {}", commit.version, commit.as_of);
+    Ok(shown(Arc::clone(&typed.schema), batches, origin, limit))
+}
+
+fn schema(entry: &TableEntry) -> SchemaRef {
+    let field = |column: &crate::lake::TableColumn| {
+        let data_type = project::ColumnType::parse(&column.data_type.to_string());
+        let data_type = data_type.map_or(arrow::datatypes::DataType::Utf8, project::ColumnType::arrow);
+        arrow::datatypes::Field::new(&column.name, data_type, column.nullable)
+    };
+    Arc::new(arrow::datatypes::Schema::new(entry.contract.columns.iter().map(field).collect::<Vec<_>>()))
+}
+
+fn files(lake: &Lake, name: &NodeName, entry: &TableEntry, schema: SchemaRef) -> Result<Binding, Error> {
+    let mut files = Vec::new();
+    for file in entry.files() {
+        let key = lake.file_key(name, file)?;
+        files.push(DataFile { store: lake.store().clone(), key, size: file.bytes, rows: file.rows });
+    }
+    let sorted_by = entry.contract.order_by.clone();
+    Ok(Binding::Parquet { files, schema, cut: Cut::default(), sorted_by })
+}
+
+/// Computes what the query needs from the files as they are, in memory, and publishes nothing.
+async fn draft(
+    around: &Surroundings,
+    common: &Common,
+    graph: Graph,
+    last: Option<Commit>,
+    lake: &Lake,
+    query: &Query,
+    limit: usize,
+) -> Result<Shown, Error> {
+    let times = context::times(around, common, &graph.project().pipeline)?;
+    let sources = context::sources(around, common, &graph.project().pipeline)?;
+    let state = state::pin(&graph, &sources, last).await?;
+    let typed = context::analyze(graph, &state, common, times)?;
+    let scratch = context::Scratch::of(around, &(around.fresh_word)());
+    let engine = context::engine(around, common, Some(&typed.graph.project().pipeline), scratch.path())?;
+    let plan = plan::build(&typed, &state, &Request::default())?;
+    let drafted = run::draft(&engine, &typed, &state, lake, &plan, query).await?;
+    let batches = engine.collect(&drafted.query, &drafted.bindings, Some(limit.saturating_add(1)), engine.whole()).await?;
+    let origin = format!("draft, as of {}", typed.as_of);
+    Ok(shown(Arc::clone(&drafted.query.schema), batches, origin, limit))
+}
+
+fn shown(schema: SchemaRef, batches: Vec<RecordBatch>, origin: String, limit: usize) -> Shown {
+    let mut left = limit;
+    let mut kept = Vec::new();
+    let all: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    for batch in batches {
+        let rows = batch.num_rows().min(left);
+        left -= rows;
+        kept.push(batch.slice(0, rows));
+    }
+    let more = if all > limit { More::Yes } else { More::No };
+    Shown { schema, batches: kept, origin, more }
+}

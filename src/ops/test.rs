@@ -1,0 +1,187 @@
+//! `test`: unit tests of models in memory, data tests on what is published.
+
+use std::collections::BTreeSet;
+
+use super::{Common, Error, Surroundings, context, lock};
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::engine::Engine;
+use crate::graph::{Facts, Graph};
+use crate::ident::NodeName;
+use crate::interval::Instant;
+use crate::lake::Lake;
+use crate::plan::{self, AuditResult, TypedGraph};
+use crate::project::{self, UnitTest};
+use crate::run;
+use crate::state::{self, State};
+
+/// Which tests are run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TestKind {
+    /// Unit tests, and data tests if anything is published.
+    #[default]
+    All,
+    /// Unit tests only.
+    Unit,
+    /// Data tests only.
+    Data,
+}
+
+/// What became of the tests.
+#[derive(Debug, Clone, Default)]
+pub struct TestReport {
+    /// One entry a test, unit tests first, in the order of their files.
+    pub results: Vec<TestResult>,
+}
+
+/// What became of a test.
+#[derive(Debug, Clone)]
+pub struct TestResult {
+    /// The test's name.
+    pub name: String,
+    /// The model.
+    pub model: NodeName,
+    /// Whether it is a unit test or a data test.
+    pub kind: TestKind,
+    /// Why it failed; `None` if it passed.
+    pub failure: Option<Diagnostic>,
+}
+
+/// Runs the tests of the selected models.
+///
+/// # Errors
+///
+/// Returns every finding that keeps tests from running; failed tests are in the report.
+pub async fn test(around: &Surroundings, common: &Common, kind: TestKind) -> Result<TestReport, Error> {
+    let graph = context::compile(around, common)?;
+    let times = context::times(around, common, &graph.project().pipeline)?;
+    let selection = context::selection(common)?;
+    let selected = selection.evaluate(&graph, &Facts::default())?;
+    let last = match kind {
+        TestKind::Unit => None,
+        TestKind::All | TestKind::Data => {
+            let root = context::root(around, common, &graph.project().pipeline)?;
+            Some(Lake::open(root).await?)
+        }
+    };
+    let state = world(around, common, &graph, last.as_ref()).await?;
+    let typed = context::analyze(graph, &state, common, times)?;
+    let scratch = context::Scratch::of(around, &(around.fresh_word)());
+    let engine = context::engine(around, common, Some(&typed.graph.project().pipeline), scratch.path())?;
+    let mut report = TestReport::default();
+    if kind != TestKind::Data {
+        unit_tests(&engine, &typed, &state, &selected, times, &mut report).await?;
+    }
+    if let Some(lake) = last.filter(|_| state.last.is_some()) {
+        data_tests(&engine, &typed, &state, &lake, &selected, &mut report).await?;
+    } else if kind == TestKind::Data {
+        let nothing = Diagnostic::error(code::NOT_PUBLISHED, "nothing is published to test");
+        return Err(nothing.help("publish first: `goodwill run`").into());
+    }
+    Ok(report)
+}
+
+/// The schemas of the sources, from the lock where there is one.
+async fn world(around: &Surroundings, common: &Common, graph: &Graph, lake: Option<&Lake>) -> Result<State, Error> {
+    let last = match lake {
+        Some(lake) => lake.last_commit().await?,
+        None => None,
+    };
+    match lock::read(around)? {
+        Some(lock) => Ok(State { last, ..state::locked(graph, &lock)? }),
+        None => {
+            let sources = context::sources(around, common, &graph.project().pipeline)?;
+            Ok(state::pin(graph, &sources, last).await?)
+        }
+    }
+}
+
+async fn unit_tests(
+    engine: &Engine,
+    typed: &TypedGraph,
+    state: &State,
+    selected: &BTreeSet<NodeName>,
+    times: (Instant, Instant),
+    report: &mut TestReport,
+) -> Result<(), Error> {
+    let tests = &typed.graph.project().unit_tests;
+    for test in tests.iter().filter(|test| selected.contains(&test.model.value)) {
+        let failure = match unit_test(engine, typed, state, test, times).await {
+            Ok(outcome) => outcome.failure,
+            Err(found) => found.sorted().into_iter().next(),
+        };
+        let (name, model) = (test.name.clone(), test.model.value.clone());
+        report.results.push(TestResult { name, model, kind: TestKind::Unit, failure });
+    }
+    Ok(())
+}
+
+async fn unit_test(
+    engine: &Engine,
+    typed: &TypedGraph,
+    state: &State,
+    test: &UnitTest,
+    (as_of, known_at): (Instant, Instant),
+) -> Result<run::UnitOutcome, Diagnostics> {
+    let pipeline = &typed.graph.project().pipeline;
+    let as_of = match &test.as_of {
+        None => as_of,
+        Some(written) => Instant::parse(&written.value, &pipeline.time_zone).map_err(|cause| {
+            Diagnostic::error(code::BAD_UNIT_TEST, cause.to_string()).at(written.place.clone())
+        })?,
+    };
+    let at_test = |found: Diagnostics| -> Diagnostics {
+        let at = |finding: &Diagnostic| match finding.place {
+            Some(_) => finding.clone(),
+            None => finding.clone().at(test.place.clone()),
+        };
+        found.iter().map(at).collect()
+    };
+    let parameters = project::bind(pipeline, &test.variables, as_of, known_at).map_err(at_test)?;
+    let Some(model) = typed.graph.model(&test.model.value) else {
+        return Err(Diagnostic::error(code::BUG, "a unit test of an unknown model").into());
+    };
+    let schemas = state.schemas();
+    let query = plan::retype(&typed.graph, model, &schemas, &parameters).map_err(at_test)?;
+    let inputs = plan::input_schemas(&typed.graph, &model.name, &schemas);
+    run::unit_test(engine, test, model, &query, &inputs).await.map_err(at_test)
+}
+
+async fn data_tests(
+    engine: &Engine,
+    typed: &TypedGraph,
+    state: &State,
+    lake: &Lake,
+    selected: &BTreeSet<NodeName>,
+    report: &mut TestReport,
+) -> Result<(), Error> {
+    for result in run::data_tests(engine, typed, state, lake, selected).await? {
+        let failure = (result.broken > 0).then(|| broken(typed, &result));
+        let (name, model) = (result.audit, result.model);
+        report.results.push(TestResult { name, model, kind: TestKind::Data, failure });
+    }
+    Ok(())
+}
+
+/// A broken rule as a finding at its place.
+fn broken(typed: &TypedGraph, result: &AuditResult) -> Diagnostic {
+    let model = typed.graph.model(&result.model);
+    let audits = model.map(|model| model.audits.as_slice()).unwrap_or_default();
+    let place = audits.iter().find(|audit| audit.name == result.audit).map(|audit| audit.place.clone());
+    let found = broken_audit(result);
+    match place {
+        Some(place) => found.at(place),
+        None => found,
+    }
+}
+
+/// A broken rule as a finding, with some of its rows.
+#[must_use]
+pub fn broken_audit(result: &AuditResult) -> Diagnostic {
+    let rows = if result.broken == 1 { "row breaks" } else { "rows break" };
+    let message = format!("{} {rows} `{}` of `{}`", result.broken, result.audit, result.model);
+    let found = Diagnostic::error(code::AUDIT_FAILED, message);
+    result.examples.iter().fold(found, |found, row| {
+        let pairs = row.iter().map(|(column, value)| format!("{column}: {value}"));
+        found.help(format!("for example {}", pairs.collect::<Vec<_>>().join(", ")))
+    })
+}

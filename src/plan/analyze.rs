@@ -1,0 +1,188 @@
+//! Types every query of a graph against its inputs' schemas and contracts.
+//!
+//! **Invariant:** no I/O. A model is typed against the contracts of the models it reads, never
+//! against their SQL, so that one mistake does not hide the next.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use super::{TypedGraph, TypedModel};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, code, nearest};
+use crate::engine::{self, Relation, Typed};
+use crate::graph::{Graph, Input, Node};
+use crate::ident::NodeName;
+use crate::interval::Instant;
+use crate::project::{Located, Model};
+use crate::query::{Parameters, Query, TableName};
+
+/// Types the models and audits of `graph`; `sources` are the schemas of the sources it reads.
+///
+/// # Errors
+///
+/// Returns every finding of every query at once.
+pub fn analyze(
+    graph: Graph,
+    sources: &BTreeMap<NodeName, SchemaRef>,
+    parameters: Parameters,
+    (as_of, known_at): (Instant, Instant),
+) -> Result<TypedGraph, Diagnostics> {
+    let mut found = Diagnostics::default();
+    check_cuts(&graph, sources, &mut found);
+    let mut models = BTreeMap::new();
+    for model in graph.models() {
+        let typed = type_model(&graph, model, sources, &parameters);
+        let typed = typed.map_err(|found| with_affected(found, &graph, &model.name));
+        if let Some(typed) = found.keep(typed) {
+            models.insert(model.name.clone(), typed);
+        }
+    }
+    found.or_ok(TypedGraph { graph, parameters, as_of, known_at, models })
+}
+
+/// Types the query of `model` once more, with other parameters.
+///
+/// # Errors
+///
+/// Returns every finding of the query.
+pub fn retype(
+    graph: &Graph,
+    model: &Model,
+    sources: &BTreeMap<NodeName, SchemaRef>,
+    parameters: &Parameters,
+) -> Result<Typed, Diagnostics> {
+    let relations = relations(graph, graph.inputs(&model.name), sources);
+    engine::analyze(&model.query, &relations, parameters).and_then(|typed| conform(&typed, model))
+}
+
+/// The columns of everything `model` reads, by the names its SQL uses.
+#[must_use]
+pub fn input_schemas(
+    graph: &Graph,
+    model: &NodeName,
+    sources: &BTreeMap<NodeName, SchemaRef>,
+) -> BTreeMap<TableName, SchemaRef> {
+    let relations = relations(graph, graph.inputs(model), sources);
+    relations.into_iter().map(|relation| (relation.name, relation.schema)).collect()
+}
+
+fn type_model(
+    graph: &Graph,
+    model: &Model,
+    sources: &BTreeMap<NodeName, SchemaRef>,
+    parameters: &Parameters,
+) -> Result<TypedModel, Diagnostics> {
+    let mut found = Diagnostics::default();
+    let relations = relations(graph, graph.inputs(&model.name), sources);
+    let query = engine::analyze(&model.query, &relations, parameters)
+        .and_then(|typed| conform(&typed, model));
+    let query = found.keep(query);
+    let mut audits = Vec::new();
+    for (audit, inputs) in model.audits.iter().zip(graph.audit_inputs(&model.name)) {
+        let Some(query) = audit.query() else {
+            audits.push(None);
+            continue;
+        };
+        let relations = self::relations(graph, inputs, sources);
+        let typed = engine::analyze(query, &relations, parameters)
+            .map_err(|found| at_audit(&found, &audit.name, &audit.place));
+        audits.push(found.keep(typed).map(Arc::new));
+    }
+    match query {
+        Some(query) => found.or_ok(TypedModel { query: Arc::new(query), audits }),
+        None => Err(found),
+    }
+}
+
+/// Casts to the contract; what the contract finds is shown at the contract, or at its column.
+fn conform(typed: &Typed, model: &Model) -> Result<Typed, Diagnostics> {
+    engine::cast_to_contract(typed, &model.contract).map_err(|found| {
+        let placed = |finding: &Diagnostic| match finding.place {
+            Some(_) => finding.clone(),
+            None => finding.clone().at(place_in_contract(model, &finding.message)),
+        };
+        found.iter().map(placed).collect()
+    })
+}
+
+/// The place of the first column of the contract that a finding names in backticks.
+fn place_in_contract(model: &Model, message: &str) -> Place {
+    let named = message.split('`').skip(1).step_by(2);
+    let position = |name: &str| model.contract.columns.iter().position(|column| column.name == name);
+    let column = named.filter_map(position).next();
+    column.and_then(|at| model.column_places.get(at)).unwrap_or(&model.place).clone()
+}
+
+fn at_audit(found: &Diagnostics, audit: &str, place: &Place) -> Diagnostics {
+    let moved = |finding: &Diagnostic| {
+        let message = format!("audit `{audit}`: {}", finding.message);
+        let mut moved = Diagnostic::error(code::BAD_AUDIT, message).at(place.clone());
+        moved.label = finding.label.clone();
+        moved.help = finding.help.clone();
+        moved
+    };
+    found.iter().map(moved).collect()
+}
+
+fn relations(
+    graph: &Graph,
+    inputs: &[Input],
+    sources: &BTreeMap<NodeName, SchemaRef>,
+) -> Vec<Relation> {
+    let mut relations: BTreeMap<TableName, Relation> = BTreeMap::new();
+    for input in inputs {
+        let relation = match &input.node {
+            Node::Source(name) => sources.get(name).map(|schema| Relation {
+                name: input.table.clone(),
+                schema: Arc::clone(schema),
+                keys: Vec::new(),
+                defined_in: Some(graph.project().pipeline.file.path().to_owned()),
+            }),
+            Node::Model(name) => graph.model(name).map(|model| relation(model, input.table.clone())),
+        };
+        if let Some(relation) = relation {
+            relations.insert(input.table.clone(), relation);
+        }
+    }
+    relations.into_values().collect()
+}
+
+/// What readers of `model` see: its contract, under `name`.
+#[must_use]
+pub fn relation(model: &Model, name: TableName) -> Relation {
+    let grain = Some(model.contract.grain.clone()).filter(|grain| !grain.is_empty());
+    Relation {
+        name,
+        schema: model.contract.schema(),
+        keys: grain.into_iter().collect(),
+        defined_in: Some(model.query.file.path().to_owned()),
+    }
+}
+
+/// The columns sources are cut by must exist.
+fn check_cuts(graph: &Graph, sources: &BTreeMap<NodeName, SchemaRef>, found: &mut Diagnostics) {
+    for (name, source) in &graph.project().pipeline.sources {
+        let Some(schema) = sources.get(name) else { continue };
+        for column in [&source.event_time, &source.ingested_at].into_iter().flatten() {
+            if schema.index_of(&column.value).is_err() {
+                found.push(unknown_cut(name, column, schema));
+            }
+        }
+    }
+}
+
+fn unknown_cut(source: &NodeName, column: &Located<String>, schema: &SchemaRef) -> Diagnostic {
+    let message = format!("source `{source}` has no column `{}`", column.value);
+    let found = Diagnostic::error(code::UNKNOWN_COLUMN, message).at(column.place.clone());
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    match nearest(&column.value, names.clone()) {
+        Some(near) => found.label(format!("did you mean `{near}`?")),
+        None => found.help(format!("columns: {}", names.collect::<Vec<_>>().join(", "))),
+    }
+}
+
+fn with_affected(found: Diagnostics, graph: &Graph, model: &NodeName) -> Diagnostics {
+    let affected: Vec<NodeName> = graph.all_downstream(model).into_iter().collect();
+    found.iter().map(|finding| finding.clone().affects(affected.clone())).collect()
+}

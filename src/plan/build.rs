@@ -1,0 +1,253 @@
+//! Decides what has to run, and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    MadeFrom, MemoryClass, Plan, Reason, Recheck, Refresh, Request, Skipped, Step, StepKind,
+    TypedGraph, WhySkipped, fingerprint,
+};
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::graph::{Facts, Node};
+use crate::ident::NodeName;
+use crate::lake::TableEntry;
+use crate::project::{Model, Visibility};
+use crate::state::State;
+
+/// The format of plans this program writes.
+const FORMAT: u32 = 1;
+
+/// Returns the steps that bring every selected table up to date, inputs first.
+///
+/// A table is left as it is when its fingerprint equals the published one; models that are not
+/// published are computed when a step reads them, and only then.
+///
+/// # Errors
+///
+/// Returns selections that match nothing and tables that belong to another pipeline.
+pub fn build(typed: &TypedGraph, state: &State, request: &Request) -> Result<Plan, Diagnostics> {
+    let made_from = fingerprint::made_from(typed, state);
+    let world = World { typed, state, made_from };
+    let facts = Facts { modified: world.modified(), failed: request.failed.clone() };
+    let selected = request.selection.evaluate(&typed.graph, &facts)?;
+    world.refuse_foreign(&selected)?;
+    let reasons = world.reasons(&selected, request.refresh);
+    let steps = world.steps(&reasons);
+    Ok(Plan {
+        format: FORMAT,
+        pipeline: typed.graph.project().pipeline.name.clone(),
+        as_of: typed.as_of,
+        known_at: typed.known_at,
+        parent: state.last.as_ref().map(|commit| commit.version),
+        project_fingerprint: fingerprint::project(&typed.graph),
+        parameters_fingerprint: fingerprint::parameters(&typed.parameters),
+        rechecks: world.rechecks(&reasons),
+        skipped: world.skipped(&reasons, &selected),
+        steps,
+    })
+}
+
+struct World<'a> {
+    typed: &'a TypedGraph,
+    state: &'a State,
+    made_from: BTreeMap<NodeName, MadeFrom>,
+}
+
+impl World<'_> {
+    fn published(&self) -> impl Iterator<Item = &Model> {
+        self.typed.graph.models().filter(|model| model.visibility == Visibility::Published)
+    }
+
+    fn entry(&self, model: &NodeName) -> Option<&TableEntry> {
+        self.state.last.as_ref().and_then(|commit| commit.tables.get(model))
+    }
+
+    fn fingerprint(&self, model: &NodeName) -> String {
+        self.made_from.get(model).map(fingerprint::fingerprint).unwrap_or_default()
+    }
+
+    /// Why the published `model` is not what this project and these inputs give; `None` if it is.
+    fn change(&self, model: &NodeName) -> Option<Reason> {
+        let Some(entry) = self.entry(model) else {
+            return Some(Reason::Missing);
+        };
+        if entry.fingerprint == self.fingerprint(model) {
+            return None;
+        }
+        let now = self.made_from.get(model)?;
+        let then = entry.parts.first().map(|part| &part.made_from);
+        Some(match then {
+            Some(then) if then.definition != now.definition => Reason::DefinitionChanged,
+            Some(then) if then.parameters != now.parameters => Reason::ParametersChanged,
+            Some(then) => {
+                let changed = now.inputs.iter().filter(|(name, now)| then.inputs.get(*name) != Some(now));
+                Reason::InputAdvanced { inputs: changed.map(|(name, _)| name.clone()).collect() }
+            }
+            None => Reason::DefinitionChanged,
+        })
+    }
+
+    fn modified(&self) -> BTreeSet<NodeName> {
+        let models = self.typed.graph.models();
+        let modified = models.filter(|model| match self.entry(&model.name) {
+            None => model.visibility == Visibility::Published,
+            Some(entry) => {
+                let now = self.made_from.get(&model.name).map(|made| made.definition.as_str());
+                entry.parts.first().map(|part| part.made_from.definition.as_str()) != now
+            }
+        });
+        modified.map(|model| model.name.clone()).collect()
+    }
+
+    fn refuse_foreign(&self, selected: &BTreeSet<NodeName>) -> Result<(), Diagnostics> {
+        let ours = &self.typed.graph.project().pipeline.name;
+        let mut found = Diagnostics::default();
+        for model in self.published().filter(|model| selected.contains(&model.name)) {
+            if let Some(entry) = self.entry(&model.name)
+                && entry.owner != *ours
+            {
+                let message = format!("table `{}` belongs to pipeline `{}`", model.name, entry.owner);
+                let foreign = Diagnostic::error(code::FOREIGN_TABLE, message).at(model.place.clone());
+                found.push(foreign.help("rename the model, take it out of `publish:`, or use another root"));
+            }
+        }
+        found.or_ok(())
+    }
+
+    /// Every model that is computed, with the reason.
+    fn reasons(&self, selected: &BTreeSet<NodeName>, refresh: Refresh) -> BTreeMap<NodeName, Reason> {
+        let mut reasons = BTreeMap::new();
+        for model in self.published().filter(|model| selected.contains(&model.name)) {
+            let change = self.change(&model.name);
+            let requested = (refresh == Refresh::Full).then_some(Reason::Requested);
+            if let Some(reason) = change.or(requested) {
+                reasons.insert(model.name.clone(), reason);
+            }
+        }
+        self.add_inputs(&mut reasons);
+        reasons
+    }
+
+    /// Adds what the steps read and what is not there: intermediates, and tables that are
+    /// missing or changed.
+    fn add_inputs(&self, reasons: &mut BTreeMap<NodeName, Reason>) {
+        let mut open: Vec<NodeName> = reasons.keys().cloned().collect();
+        while let Some(reader) = open.pop() {
+            for name in self.needed(&reader) {
+                let published = self.typed.graph.model(&name).map(|model| model.visibility);
+                let change = match published {
+                    Some(Visibility::Published) => self.change(&name),
+                    _ => Some(Reason::NeededBy { models: Vec::new() }),
+                };
+                if let Some(change) = change
+                    && !reasons.contains_key(&name)
+                {
+                    let needed = Reason::NeededBy { models: vec![reader.clone()] };
+                    let reason = if matches!(change, Reason::NeededBy { .. }) { needed } else { change };
+                    reasons.insert(name.clone(), reason);
+                    open.push(name);
+                } else if let Some(Reason::NeededBy { models }) = reasons.get_mut(&name)
+                    && !models.contains(&reader)
+                {
+                    models.push(reader.clone());
+                    models.sort();
+                }
+            }
+        }
+    }
+
+    /// The models that computing and auditing `model` reads.
+    fn needed(&self, model: &NodeName) -> BTreeSet<NodeName> {
+        let mut needed = self.typed.graph.models_read(model);
+        for input in self.typed.graph.audit_inputs(model).iter().flatten() {
+            if let Node::Model(name) = &input.node
+                && name != model
+            {
+                needed.insert(name.clone());
+            }
+        }
+        needed
+    }
+
+    fn steps(&self, reasons: &BTreeMap<NodeName, Reason>) -> Vec<Step> {
+        let models = self.typed.graph.models();
+        let steps = models.filter_map(|model| {
+            reasons.get(&model.name).map(|reason| self.step(model, reason.clone()))
+        });
+        steps.collect()
+    }
+
+    fn step(&self, model: &Model, reason: Reason) -> Step {
+        let sources = self.typed.graph.sources_read(&model.name);
+        let read = sources.iter().filter_map(|name| self.state.sources.get(name));
+        let (rows, bytes) = read.fold((0, 0), |(rows, bytes), source| {
+            (rows + source.rows, bytes + source.bytes)
+        });
+        let inputs = self.typed.graph.inputs(&model.name).iter();
+        Step {
+            model: model.name.clone(),
+            kind: match model.visibility {
+                Visibility::Published => StepKind::Publish,
+                Visibility::Internal => StepKind::Intermediate,
+            },
+            reason,
+            fingerprint: self.fingerprint(&model.name),
+            made_from: self.made_from.get(&model.name).cloned().unwrap_or_default(),
+            inputs: inputs.map(|input| input.node.to_string()).collect(),
+            source_rows: rows,
+            source_bytes: bytes,
+            memory: memory_class(bytes),
+        }
+    }
+
+    /// Rules of tables that stay, whose other side is computed now.
+    fn rechecks(&self, reasons: &BTreeMap<NodeName, Reason>) -> Vec<Recheck> {
+        let mut rechecks = Vec::new();
+        for model in self.published() {
+            let stays = !reasons.contains_key(&model.name) && self.entry(&model.name).is_some();
+            if !stays || self.change(&model.name).is_some() {
+                continue;
+            }
+            for (audit, inputs) in self.typed.graph.audit_inputs(&model.name).iter().enumerate() {
+                let touched = |input: &crate::graph::Input| match &input.node {
+                    Node::Model(name) => self.is_published_step(name, reasons),
+                    Node::Source(_) => false,
+                };
+                let available = |input: &crate::graph::Input| match &input.node {
+                    Node::Model(name) => reasons.contains_key(name) || self.entry(name).is_some(),
+                    Node::Source(_) => true,
+                };
+                if inputs.iter().any(touched) && inputs.iter().all(available) {
+                    rechecks.push(Recheck { model: model.name.clone(), audit });
+                }
+            }
+        }
+        rechecks
+    }
+
+    fn is_published_step(&self, name: &NodeName, reasons: &BTreeMap<NodeName, Reason>) -> bool {
+        let published = self.typed.graph.model(name).map(|model| model.visibility);
+        reasons.contains_key(name) && published == Some(Visibility::Published)
+    }
+
+    fn skipped(&self, reasons: &BTreeMap<NodeName, Reason>, selected: &BTreeSet<NodeName>) -> Vec<Skipped> {
+        let left = self.published().filter(|model| !reasons.contains_key(&model.name));
+        let skipped = left.filter_map(|model| {
+            let why = match self.change(&model.name) {
+                None => WhySkipped::UpToDate,
+                Some(_) if selected.contains(&model.name) => return None,
+                Some(Reason::Missing) => WhySkipped::MissingAndNotSelected,
+                Some(_) => WhySkipped::BehindAndNotSelected,
+            };
+            Some(Skipped { model: model.name.clone(), why })
+        });
+        skipped.collect()
+    }
+}
+
+const fn memory_class(bytes: u64) -> MemoryClass {
+    match bytes {
+        0..0x1000_0000 => MemoryClass::Small,
+        0x1000_0000..0x8000_0000 => MemoryClass::Medium,
+        _ => MemoryClass::Large,
+    }
+}

@@ -1,0 +1,103 @@
+//! Says in words what a plan will do and why; the same value `run` executes.
+
+use std::fmt::Write as _;
+
+use super::{Plan, Reason, Step, StepKind, WhySkipped};
+
+/// The plan as a table for people.
+#[must_use]
+pub fn explain(plan: &Plan) -> String {
+    let mut text = String::new();
+    let parent = plan.parent.map_or_else(|| "an empty root".to_owned(), |v| format!("version {v}"));
+    let _ = writeln!(text, "plan of {} as of {}, against {parent}", plan.pipeline, plan.as_of);
+    if plan.is_empty() {
+        let _ = writeln!(text, "nothing to do: all {} tables are up to date", plan.skipped.len());
+    }
+    steps(&mut text, plan);
+    for skipped in &plan.skipped {
+        let why = match skipped.why {
+            WhySkipped::UpToDate => continue,
+            WhySkipped::BehindAndNotSelected => "is behind and not selected",
+            WhySkipped::MissingAndNotSelected => "is missing and not selected",
+        };
+        let _ = writeln!(text, "  left   {:<24} {why}", skipped.model.as_str());
+    }
+    summary(&mut text, plan);
+    text
+}
+
+fn steps(text: &mut String, plan: &Plan) {
+    let width = plan.steps.iter().map(|step| step.model.as_str().len()).max().unwrap_or(0);
+    for step in &plan.steps {
+        let verb = match step.kind {
+            StepKind::Publish => "write ",
+            StepKind::Intermediate => "keep  ",
+        };
+        let reads = reads(step);
+        let _ = writeln!(text, "  {verb} {:<width$}  {}{reads}", step.model.as_str(), reason(&step.reason));
+    }
+}
+
+fn reads(step: &Step) -> String {
+    if step.source_rows == 0 {
+        return String::new();
+    }
+    format!("; reads {} rows, {}", thousands(step.source_rows), size(step.source_bytes))
+}
+
+fn summary(text: &mut String, plan: &Plan) {
+    let written = plan.steps.iter().filter(|step| step.kind == StepKind::Publish).count();
+    let kept = plan.steps.len() - written;
+    let same = plan.skipped.iter().filter(|skipped| skipped.why == WhySkipped::UpToDate).count();
+    if !plan.is_empty() {
+        let next = plan.parent.unwrap_or(0) + 1;
+        let _ = writeln!(text, "{written} tables are written, {kept} intermediates computed, {same} tables stay");
+        let _ = writeln!(text, "published together as version {next}");
+    }
+}
+
+fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::Missing => "was never published".to_owned(),
+        Reason::DefinitionChanged => "its SQL, contract or audits changed, or the program".to_owned(),
+        Reason::ParametersChanged => "a parameter it uses changed".to_owned(),
+        Reason::InputAdvanced { inputs } => format!("changed input: {}", some(inputs)),
+        Reason::Requested => "asked for".to_owned(),
+        Reason::NeededBy { models } => {
+            let names: Vec<String> = models.iter().map(ToString::to_string).collect();
+            format!("needed by {}", some(&names))
+        }
+    }
+}
+
+fn some(names: &[String]) -> String {
+    match names {
+        [first, second, third, rest @ ..] if !rest.is_empty() => {
+            format!("{first}, {second}, {third} and {} more", rest.len())
+        }
+        few => few.join(", "),
+    }
+}
+
+/// A number with its thousands apart.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown to a person with one digit")]
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}

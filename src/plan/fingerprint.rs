@@ -1,0 +1,133 @@
+//! Fingerprints: two results with the same one have the same bytes.
+//!
+//! A result's fingerprint covers its SQL, contract, audits, the parameters it uses, the content
+//! of its inputs and the program's version; nothing of the run itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use super::{MadeFrom, TypedGraph};
+use crate::engine;
+use crate::graph::{Graph, Input, Node};
+use crate::ident::NodeName;
+use crate::project::{Model, Rule, Source};
+use crate::query::{Parameters, Query};
+use crate::state::State;
+
+/// The SHA-256 of `content`, in hexadecimal.
+#[must_use]
+pub fn sha256_hex(content: &[u8]) -> String {
+    Sha256::digest(content).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Hashes parts so that no two different lists of parts give the same text.
+fn hash(parts: &[&str]) -> String {
+    let mut content = String::new();
+    for part in parts {
+        let _ = write!(content, "{}:{part};", part.len());
+    }
+    sha256_hex(content.as_bytes())
+}
+
+/// The fingerprint of a model's own files: SQL, contract, audits, and the program's version.
+pub(super) fn definition(model: &Model) -> String {
+    let contract = serde_json::to_string(&model.contract).unwrap_or_default();
+    let audits: Vec<String> = model.audits.iter().map(|audit| {
+        let query = audit.query().map_or("", |query| query.file.text());
+        format!("{} {:?} {query}", audit.name, rule_text(&audit.rule))
+    }).collect();
+    let audits = audits.join("\n");
+    let kept = format!("{:?}", model.materialization);
+    hash(&[model.query.file.text(), &contract, &audits, &kept, engine::VERSION])
+}
+
+fn rule_text(rule: &Rule) -> String {
+    match rule {
+        Rule::NoRows { .. } | Rule::Grain => String::new(),
+        Rule::NotNull { column } => column.clone(),
+        Rule::AcceptedValues { column, values } => format!("{column} {values:?}"),
+        Rule::Range { column, min, max } => format!("{column} {min:?} {max:?}"),
+    }
+}
+
+/// The fingerprint of all files of the project.
+pub(super) fn project(graph: &Graph) -> String {
+    let pipeline = graph.project().pipeline.file.text();
+    let definitions: Vec<String> = graph.models().map(definition).collect();
+    let mut parts = vec![pipeline];
+    parts.extend(definitions.iter().map(String::as_str));
+    hash(&parts)
+}
+
+/// The fingerprint of all parameters' values.
+pub(super) fn parameters(parameters: &Parameters) -> String {
+    let values: Vec<String> =
+        parameters.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+    hash(&values.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// What every model is made from, models inputs first.
+pub(super) fn made_from(typed: &TypedGraph, state: &State) -> BTreeMap<NodeName, MadeFrom> {
+    let mut all: BTreeMap<NodeName, MadeFrom> = BTreeMap::new();
+    for model in typed.graph.models() {
+        let inputs = typed.graph.inputs(&model.name).iter();
+        let inputs = inputs.map(|input| (input.table.to_string(), input_fingerprint(input, state, &all)));
+        let made_from = MadeFrom {
+            definition: definition(model),
+            parameters: used_parameters(typed, model),
+            inputs: inputs.collect(),
+        };
+        all.insert(model.name.clone(), made_from);
+    }
+    all
+}
+
+fn input_fingerprint(input: &Input, state: &State, made: &BTreeMap<NodeName, MadeFrom>) -> String {
+    match &input.node {
+        Node::Source(name) => {
+            state.sources.get(name).map(|source| source.fingerprint.clone()).unwrap_or_default()
+        }
+        Node::Model(name) => made.get(name).map(fingerprint).unwrap_or_default(),
+    }
+}
+
+/// The fingerprint of a result made from `made_from`.
+pub(super) fn fingerprint(made_from: &MadeFrom) -> String {
+    let mut parts = vec![made_from.definition.as_str(), made_from.parameters.as_str()];
+    for (name, fingerprint) in &made_from.inputs {
+        parts.extend([name.as_str(), fingerprint.as_str()]);
+    }
+    hash(&parts)
+}
+
+/// The values of the parameters a model's SQL names, and of those that cut its sources.
+fn used_parameters(typed: &TypedGraph, model: &Model) -> String {
+    let audits = model.audits.iter().filter_map(|audit| audit.query());
+    let queries = std::iter::once(&model.query).chain(audits);
+    let mut names: BTreeSet<&str> = queries.flat_map(named).collect();
+    for source in sources(&typed.graph, &model.name) {
+        names.extend(source.event_time.as_ref().map(|_| "as_of"));
+        names.extend(source.ingested_at.as_ref().map(|_| "known_at"));
+    }
+    let used: Parameters = typed
+        .parameters
+        .iter()
+        .filter(|(name, _)| names.contains(name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    parameters(&used)
+}
+
+fn named(query: &Query) -> impl Iterator<Item = &str> {
+    query.parameters.iter().map(|parameter| parameter.name.as_str())
+}
+
+fn sources<'a>(graph: &'a Graph, model: &NodeName) -> Vec<&'a Source> {
+    let names = graph.sources_read(model).into_iter();
+    names.filter_map(|name| graph.project().pipeline.sources.get(&name)).collect()
+}

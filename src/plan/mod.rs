@@ -1,0 +1,220 @@
+//! What has to run, and why: decided once, shown and done from the same value.
+//!
+//! **Invariant:** deciding is pure. The world was pinned before; the same project, state and
+//! request give the same plan, byte for byte. Nobody re-decides anything while the plan runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::engine::Typed;
+use crate::graph::Graph;
+use crate::ident::{NodeName, PipelineName};
+use crate::interval::Instant;
+use crate::query::Parameters;
+
+mod analyze;
+mod build;
+mod explain;
+mod fingerprint;
+mod outcome;
+
+pub use analyze::{analyze, input_schemas, relation, retype};
+pub use crate::lake::MadeFrom;
+pub use build::build;
+pub use explain::explain;
+pub use fingerprint::sha256_hex;
+pub use outcome::{
+    AuditResult, Ending, Event, Observer, Outcome, Phase, StepResult, StepStatus,
+};
+
+/// A graph whose every query was found sound and typed.
+#[derive(Debug, Clone)]
+pub struct TypedGraph {
+    /// The graph.
+    pub graph: Graph,
+    /// The values of all parameters.
+    pub parameters: Parameters,
+    /// What the queries look from.
+    pub as_of: Instant,
+    /// What they know.
+    pub known_at: Instant,
+    models: BTreeMap<NodeName, TypedModel>,
+}
+
+/// A model's queries, typed.
+#[derive(Debug, Clone)]
+pub struct TypedModel {
+    /// The SELECT, ending in casts to the contract.
+    pub query: Arc<Typed>,
+    /// The queries of its audits, in the audits' order; none for rules checked while writing.
+    pub audits: Vec<Option<Arc<Typed>>>,
+}
+
+impl TypedGraph {
+    /// The typed queries of `model`.
+    #[must_use]
+    pub fn model(&self, model: &NodeName) -> Option<&TypedModel> {
+        self.models.get(model)
+    }
+}
+
+/// What a person asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Which models.
+    pub selection: crate::graph::Selection,
+    /// Whether what is published already is built again.
+    pub refresh: Refresh,
+    /// Models that failed in the last run, for `result:error`.
+    pub failed: BTreeSet<NodeName>,
+}
+
+/// Whether what is published and unchanged is built again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Refresh {
+    /// Only what is missing or changed.
+    #[default]
+    Needed,
+    /// Everything selected.
+    Full,
+}
+
+/// What will run, in this order, and what will not.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// The format of this document: 1.
+    pub format: u32,
+    /// The pipeline.
+    pub pipeline: PipelineName,
+    /// What the run looks from.
+    pub as_of: Instant,
+    /// What the run knows.
+    pub known_at: Instant,
+    /// The last commit the plan was made against.
+    pub parent: Option<u64>,
+    /// The fingerprint of the project's files.
+    pub project_fingerprint: String,
+    /// The fingerprint of the parameters' values.
+    pub parameters_fingerprint: String,
+    /// What is computed, inputs first.
+    pub steps: Vec<Step>,
+    /// Rules checked again although their own model is not computed: another side changed.
+    pub rechecks: Vec<Recheck>,
+    /// Published models that are not computed, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The step that computes `model`.
+    #[must_use]
+    pub fn step(&self, model: &NodeName) -> Option<&Step> {
+        self.steps.iter().find(|step| step.model == *model)
+    }
+}
+
+/// One model to compute.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// The model.
+    pub model: NodeName,
+    /// Whether it is published or kept for the run only.
+    pub kind: StepKind,
+    /// Why it is computed.
+    pub reason: Reason,
+    /// The fingerprint of all it is made from.
+    pub fingerprint: String,
+    /// What it is made from, piece by piece.
+    pub made_from: MadeFrom,
+    /// What it reads directly.
+    pub inputs: Vec<String>,
+    /// Rows of the sources it reads directly, from their footers.
+    pub source_rows: u64,
+    /// Bytes of the sources it reads directly.
+    pub source_bytes: u64,
+    /// How much memory it is expected to want.
+    pub memory: MemoryClass,
+}
+
+/// Whether a step's result is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// Written as the table's next state.
+    Publish,
+    /// Computed once and kept for the steps that read it.
+    Intermediate,
+}
+
+/// How much memory a step is expected to want, from its inputs' size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryClass {
+    /// Less than 256 MB of inputs.
+    Small,
+    /// Less than 2 GB.
+    Medium,
+    /// More.
+    Large,
+}
+
+/// Why a model is computed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Reason {
+    /// It was never published.
+    Missing,
+    /// Its SQL, contract or audits changed, or the program did.
+    DefinitionChanged,
+    /// A parameter it uses has another value.
+    ParametersChanged,
+    /// What it reads is not what it was made from.
+    InputAdvanced {
+        /// The inputs that changed.
+        inputs: Vec<String>,
+    },
+    /// Asked for, although nothing changed.
+    Requested,
+    /// A table that is computed reads it.
+    NeededBy {
+        /// The tables.
+        models: Vec<NodeName>,
+    },
+}
+
+/// A rule to check although its own model is not computed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Recheck {
+    /// The model.
+    pub model: NodeName,
+    /// The position of the rule among the model's audits.
+    pub audit: usize,
+}
+
+/// A published model that is not computed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// The model.
+    pub model: NodeName,
+    /// Why not.
+    pub why: WhySkipped,
+}
+
+/// Why a published model is not computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhySkipped {
+    /// What is published was made from just this.
+    UpToDate,
+    /// It was not selected; what is published is not what this project and these inputs give.
+    BehindAndNotSelected,
+    /// It was not selected, and was never published.
+    MissingAndNotSelected,
+}

@@ -1,0 +1,69 @@
+//! Reading project files: inside the project only, and never more than a person writes.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::diagnostic::{Diagnostic, Place, SourceFile, code};
+
+/// The most bytes a project file may have.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Reads a file of the project; `shown` is its path relative to the project.
+///
+/// # Errors
+///
+/// Returns `GW0106` for more than 1 MiB, `GW0107` for a file that is not there and `GW0101` for
+/// bytes that are not UTF-8.
+#[expect(clippy::disallowed_methods, reason = "the one place project files are read")]
+pub(super) fn read(folder: &Path, shown: &str) -> Result<SourceFile, Diagnostic> {
+    let path = folder.join(shown);
+    let missing = |cause: std::io::Error| {
+        Diagnostic::error(code::MISSING_FILE, format!("`{shown}` cannot be read: {cause}"))
+    };
+    let size = std::fs::metadata(&path).map_err(missing)?.len();
+    if size > MAX_BYTES {
+        let message = format!("`{shown}` has {size} bytes; a project file has at most {MAX_BYTES}");
+        return Err(Diagnostic::error(code::FILE_TOO_LARGE, message));
+    }
+    let bytes = std::fs::read(&path).map_err(missing)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Diagnostic::error(code::YAML_SYNTAX, format!("`{shown}` is not UTF-8 text"))
+    })?;
+    Ok(SourceFile::new(shown, &text))
+}
+
+/// The files in `shown` whose names end in one of `endings`, sorted by name.
+#[expect(clippy::disallowed_methods, reason = "the one place project folders are listed")]
+pub(super) fn list(folder: &Path, shown: &str, endings: &[&str]) -> Option<Vec<String>> {
+    let entries = std::fs::read_dir(folder.join(shown)).ok()?;
+    let names = entries.filter_map(Result::ok).filter_map(|entry| entry.file_name().into_string().ok());
+    let fits = |name: &String| {
+        let extension = Path::new(name).extension().and_then(|end| end.to_str());
+        !name.starts_with('.') && extension.is_some_and(|end| endings.contains(&end))
+    };
+    let mut names: Vec<String> = names.filter(fits).map(|name| format!("{shown}/{name}")).collect();
+    names.sort();
+    Some(names)
+}
+
+/// Whether `shown` is a file of the project.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place project files are looked for")]
+pub(super) fn is_file(folder: &Path, shown: &str) -> bool {
+    folder.join(shown).is_file()
+}
+
+/// Refuses paths that are absolute or climb out of the project.
+///
+/// # Errors
+///
+/// Returns `GW0111` at `place`.
+pub(super) fn inside(text: &str, place: &Place) -> Result<PathBuf, Diagnostic> {
+    let path = Path::new(text);
+    let plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    if !text.is_empty() && path.components().all(plain) && !text.contains('\\') {
+        return Ok(path.to_owned());
+    }
+    let message = format!("`{text}` leaves the project's folder");
+    let found = Diagnostic::error(code::PATH_OUTSIDE_PROJECT, message).at(place.clone());
+    Err(found.help("write a path inside the project, without `..` and without a leading `/`"))
+}

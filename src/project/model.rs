@@ -1,0 +1,175 @@
+//! From the contracts and SQL of one folder to [`Model`]s whose names and types are checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::audit;
+use super::contract::{Column, ColumnType, Contract, Nullability, Privacy};
+use super::load::place;
+use super::pipeline::named;
+use super::{Materialization, Model, Visibility};
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code, nearest};
+use crate::ident::NodeName;
+use crate::query::Query;
+use crate::spec::{ColumnSpec, Document, Materialized, ModelSpec, ModelsSpec, Spec};
+
+/// What was read of one folder under `sql/`.
+#[derive(Debug)]
+pub(super) struct Folder {
+    /// Its path under `sql/`.
+    pub(super) name: String,
+    /// Its SQL files by model name, also those that could not be parsed.
+    pub(super) files: BTreeMap<String, SourceFile>,
+    /// The SQL that could be parsed, by model name.
+    pub(super) queries: BTreeMap<String, Query>,
+    /// Its contract files.
+    pub(super) specs: Vec<Spec<ModelsSpec>>,
+}
+
+impl Folder {
+    /// A folder of which nothing was read yet.
+    pub(super) fn named(name: &str) -> Self {
+        let (files, queries) = (BTreeMap::new(), BTreeMap::new());
+        Self { name: name.to_owned(), files, queries, specs: Vec::new() }
+    }
+}
+
+/// Pairs every SQL file with its contract and checks both.
+pub(super) fn check_folder(folder: &Folder, found: &mut Diagnostics) -> Vec<Model> {
+    let mut described = BTreeSet::new();
+    let mut models = Vec::new();
+    for spec in &folder.specs {
+        for (at, model) in spec.value.models.iter().enumerate() {
+            let pointer = format!("/models/{at}");
+            if !described.insert(model.name.clone()) {
+                let message = format!("model `{}` is described twice", model.name);
+                let twice = Diagnostic::error(code::DUPLICATE_NAME, message);
+                found.push(twice.at(place(&spec.document, &format!("{pointer}/name"))));
+                continue;
+            }
+            if let Some(query) = query_of(folder, spec, &pointer, model, found) {
+                models.extend(check(folder, &spec.document, &pointer, model, query, found));
+            }
+        }
+    }
+    without_contract(folder, &described, found);
+    models
+}
+
+fn query_of<'a>(
+    folder: &'a Folder,
+    spec: &Spec<ModelsSpec>,
+    pointer: &str,
+    model: &ModelSpec,
+    found: &mut Diagnostics,
+) -> Option<&'a Query> {
+    let query = folder.queries.get(&model.name);
+    if query.is_none() && !folder.files.contains_key(&model.name) {
+        let message = format!("there is no `sql/{}/{}.sql`", folder.name, model.name);
+        let place = place(&spec.document, &format!("{pointer}/name"));
+        let missing = Diagnostic::error(code::CONTRACT_WITHOUT_MODEL, message).at(place);
+        let near = nearest(&model.name, folder.files.keys().map(String::as_str));
+        found.push(match near {
+            Some(near) => missing.label(format!("did you mean `{near}`?")),
+            None => missing.help("write the SELECT, or remove the contract"),
+        });
+    }
+    query
+}
+
+fn without_contract(folder: &Folder, described: &BTreeSet<String>, found: &mut Diagnostics) {
+    for (name, file) in &folder.files {
+        if !described.contains(name) {
+            let message = format!("model `{name}` has no contract");
+            let missing = Diagnostic::error(code::MODEL_WITHOUT_CONTRACT, message);
+            let help = format!("describe it under `models:` in a YAML file of `sql/{}`", folder.name);
+            found.push(missing.at(file.place(0..0)).help(help));
+        }
+    }
+}
+
+fn check(
+    folder: &Folder,
+    document: &Document,
+    pointer: &str,
+    spec: &ModelSpec,
+    query: &Query,
+    found: &mut Diagnostics,
+) -> Option<Model> {
+    let name_place = place(document, &format!("{pointer}/name"));
+    let name = found.keep(named(NodeName::parse(&spec.name), name_place.clone()))?;
+    let contract = contract(document, pointer, spec, found)?;
+    let audits = audit::of_model(document, pointer, spec, &name, &contract, found);
+    let materialization = match spec.config.materialized {
+        Materialized::Table => Materialization::Table,
+        Materialized::View => Materialization::View,
+    };
+    let column_place = |at: usize| place(document, &format!("{pointer}/columns/{at}/name"));
+    Some(Model {
+        name,
+        folder: folder.name.clone(),
+        query: query.clone(),
+        contract,
+        place: name_place,
+        column_places: (0..spec.columns.len()).map(column_place).collect(),
+        materialization,
+        visibility: Visibility::Internal,
+        tags: spec.config.tags.clone(),
+        audits,
+    })
+}
+
+fn contract(
+    document: &Document,
+    pointer: &str,
+    spec: &ModelSpec,
+    found: &mut Diagnostics,
+) -> Option<Contract> {
+    let mut columns: Vec<Column> = Vec::new();
+    for (at, written) in spec.columns.iter().enumerate() {
+        let pointer = format!("{pointer}/columns/{at}");
+        if columns.iter().any(|column| column.name == written.name) {
+            let message = format!("column `{}` stands twice in the contract", written.name);
+            let twice = Diagnostic::error(code::DUPLICATE_NAME, message);
+            found.push(twice.at(place(document, &format!("{pointer}/name"))));
+        }
+        columns.extend(column(document, &pointer, written, &spec.grain, found));
+    }
+    let known = |list: &[String], key: &str, found: &mut Diagnostics| {
+        for (at, name) in list.iter().enumerate() {
+            if !spec.columns.iter().any(|column| column.name == *name) {
+                let message = format!("`{key}` names `{name}`, which is no column of the contract");
+                let place = place(document, &format!("{pointer}/{key}/{at}"));
+                found.push(Diagnostic::error(code::UNKNOWN_COLUMN, message).at(place));
+            }
+        }
+    };
+    known(&spec.grain, "grain", found);
+    let order_by = spec.order_by.clone().unwrap_or_else(|| spec.grain.clone());
+    known(&order_by, "order_by", found);
+    let complete = columns.len() == spec.columns.len();
+    let (description, grain) = (spec.description.clone(), spec.grain.clone());
+    complete.then_some(Contract { description, columns, grain, order_by })
+}
+
+fn column(
+    document: &Document,
+    pointer: &str,
+    spec: &ColumnSpec,
+    grain: &[String],
+    found: &mut Diagnostics,
+) -> Option<Column> {
+    let data_type = ColumnType::parse(&spec.data_type).map_err(|cause| {
+        let place = place(document, &format!("{pointer}/data_type"));
+        Diagnostics::from(Diagnostic::error(code::UNKNOWN_TYPE, cause.to_string()).at(place))
+    });
+    let data_type = found.keep(data_type)?;
+    let in_grain = grain.contains(&spec.name);
+    let nullable = spec.nullable.unwrap_or(!in_grain);
+    Some(Column {
+        name: spec.name.clone(),
+        data_type,
+        nullable: if nullable { Nullability::Nullable } else { Nullability::Required },
+        privacy: if spec.pii { Privacy::Personal } else { Privacy::Public },
+        description: spec.description.clone(),
+    })
+}

@@ -1,0 +1,135 @@
+//! Rules that are queries: whoever breaks them keeps everything from being published.
+
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use super::Job;
+use super::bindings::{self, Products};
+use crate::diagnostic::{Diagnostics, Place};
+use crate::engine::{RowCheck, Share, Written};
+use crate::ident::NodeName;
+use crate::plan::{AuditResult, Event};
+use crate::project::{Audit, Model, Privacy, Rule};
+
+/// How many broken rows are shown.
+const EXAMPLES: usize = 5;
+
+/// One rule to check with a query.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Pending {
+    pub(super) model: NodeName,
+    pub(super) audit: usize,
+}
+
+/// The rules of a published model that are checked while its rows are written.
+pub(super) fn row_checks(model: &Model) -> Vec<RowCheck> {
+    model.audits.iter().filter_map(|audit| row_check(&audit.rule)).collect()
+}
+
+fn row_check(rule: &Rule) -> Option<RowCheck> {
+    match rule {
+        Rule::Grain => Some(RowCheck::Grain),
+        Rule::NotNull { column } => Some(RowCheck::NotNull(column.clone())),
+        Rule::AcceptedValues { column, values } => {
+            Some(RowCheck::AcceptedValues(column.clone(), values.clone()))
+        }
+        Rule::Range { column, min, max } => Some(RowCheck::Range {
+            column: column.clone(),
+            min: min.as_ref().map(|bound| bound.0.clone()),
+            max: max.as_ref().map(|bound| bound.0.clone()),
+        }),
+        Rule::NoRows { .. } => None,
+    }
+}
+
+/// What the rules checked while writing found.
+pub(super) fn written(model: &Model, written: &Written) -> Vec<AuditResult> {
+    let checked = model.audits.iter().filter(|audit| row_check(&audit.rule).is_some());
+    let results = checked.enumerate().map(|(check, audit)| {
+        let broken = written.broken.iter().find(|broken| broken.check == check);
+        AuditResult {
+            model: model.name.clone(),
+            audit: audit.name.clone(),
+            broken: broken.map_or(0, |broken| broken.rows),
+            examples: broken.map(|broken| broken.keys.clone()).unwrap_or_default(),
+        }
+    });
+    results.collect()
+}
+
+/// The rules of `model` that are queries.
+pub(super) fn queries(job: &Job<'_>, model: &NodeName) -> Vec<Pending> {
+    let audits = job.typed.model(model).map(|typed| typed.audits.as_slice()).unwrap_or_default();
+    let queries = audits.iter().enumerate().filter(|(_, query)| query.is_some());
+    queries.map(|(audit, _)| Pending { model: model.clone(), audit }).collect()
+}
+
+/// Whether all that a rule reads can be read by now.
+pub(super) fn ready(job: &Job<'_>, pending: &Pending, products: &Products) -> bool {
+    let inputs = job.typed.graph.audit_inputs(&pending.model).get(pending.audit);
+    inputs.is_some_and(|inputs| bindings::available(job, inputs, products))
+}
+
+/// Checks one rule.
+///
+/// # Errors
+///
+/// Returns why its query failed.
+pub(super) async fn check(
+    job: &Job<'_>,
+    pending: &Pending,
+    products: &Products,
+    share: Share,
+) -> Result<AuditResult, Diagnostics> {
+    let graph = &job.typed.graph;
+    let (Some(model), Some(typed)) = (graph.model(&pending.model), job.typed.model(&pending.model)) else {
+        return Err(super::bug("an audit of an unknown model").into());
+    };
+    let inputs = graph.audit_inputs(&pending.model).get(pending.audit).map(Vec::as_slice);
+    let bindings = bindings::bind(job, inputs.unwrap_or_default(), products)?;
+    let (Some(audit), Some(Some(query))) = (model.audits.get(pending.audit), typed.audits.get(pending.audit)) else {
+        return Err(super::bug("an audit without a query").into());
+    };
+    let batches = job.engine.collect(query, &bindings, None, share).await;
+    let batches = batches.map_err(|found| at_audit(found, &audit.place))?;
+    let result = result(model, audit, &batches);
+    job.observer.notice(Event::AuditFinished(result.clone()));
+    Ok(result)
+}
+
+/// What the rows a rule's query returned mean.
+pub(super) fn result(model: &Model, audit: &Audit, batches: &[RecordBatch]) -> AuditResult {
+    let rows = batches.iter().map(|batch| u64::try_from(batch.num_rows()).unwrap_or(u64::MAX));
+    AuditResult {
+        model: model.name.clone(),
+        audit: audit.name.clone(),
+        broken: rows.sum(),
+        examples: examples(batches, model),
+    }
+}
+
+fn at_audit(found: Diagnostics, place: &Place) -> Diagnostics {
+    found.iter().map(|finding| finding.clone().at(place.clone())).collect()
+}
+
+/// Some rows column by column, without the columns tagged as personal data.
+fn examples(batches: &[RecordBatch], model: &Model) -> Vec<BTreeMap<String, String>> {
+    let rows = batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| (batch, row)));
+    rows.take(EXAMPLES).map(|(batch, row)| example(batch, row, model)).collect()
+}
+
+fn example(batch: &RecordBatch, row: usize, model: &Model) -> BTreeMap<String, String> {
+    let schema = batch.schema();
+    let personal = |name: &str| {
+        model.contract.column(name).is_some_and(|column| column.privacy == Privacy::Personal)
+    };
+    let options = FormatOptions::default().with_null("null");
+    let shown = schema.fields().iter().enumerate().filter(|(_, field)| !personal(field.name()));
+    let value = |(at, field): (usize, &std::sync::Arc<arrow::datatypes::Field>)| {
+        let formatter = ArrayFormatter::try_new(batch.column(at).as_ref(), &options).ok()?;
+        Some((field.name().clone(), formatter.value(row).to_string()))
+    };
+    shown.filter_map(value).collect()
+}

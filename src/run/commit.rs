@@ -1,0 +1,156 @@
+//! The commit of a run: the last one's tables, with what this run wrote in their place.
+
+use std::collections::BTreeMap;
+
+use super::stage::Audited;
+use super::{Job, published_steps};
+use crate::diagnostic::Diagnostics;
+use crate::engine::{self, Written};
+use crate::ident::NodeName;
+use crate::interval::Instant;
+use crate::lake::{
+    Commit, CommitOutcome, DeltaPosition, Extra, FORMAT, FileEntry, Intent, JournalEntry, LakeError,
+    Part, Slice, TableColumn, TableContract, TableEntry, TableType,
+};
+use crate::plan::Step;
+use crate::project::{ColumnType, Contract, Nullability, Privacy};
+
+/// Writes what the attempt sets out to do, before its first file.
+pub(super) async fn write_intent(job: &Job<'_>, started_at: Instant) -> Result<(), Diagnostics> {
+    let intent = Intent {
+        format: FORMAT,
+        attempt: job.attempt.clone(),
+        run_id: job.run_id.clone(),
+        pipeline: job.plan.pipeline.clone(),
+        started_at,
+        parent: job.plan.parent,
+        as_of: job.plan.as_of,
+        known_at: job.plan.known_at,
+        tables: published_steps(job.plan).map(|step| step.model.clone()).collect(),
+        plan: serde_json::to_value(job.plan).unwrap_or_default(),
+    };
+    job.lake.write_intent(&intent).await.map_err(found)
+}
+
+/// Writes that a step is done, with the hashes of its files.
+pub(super) async fn write_journal(job: &Job<'_>, sequence: u32, step: &Step, written: &Written) -> Result<(), Diagnostics> {
+    let files = written.files.iter().map(|file| {
+        serde_json::json!({"key": file.key, "bytes": file.bytes, "rows": file.rows, "sha256": file.sha256})
+    });
+    let entry = JournalEntry {
+        format: FORMAT,
+        sequence,
+        finished_at: (job.clock)(),
+        step: serde_json::json!({
+            "model": step.model,
+            "fingerprint": step.fingerprint,
+            "files": files.collect::<Vec<_>>(),
+        }),
+    };
+    job.lake.write_journal(&job.attempt, &entry).await.map(|_| ()).map_err(found)
+}
+
+/// Commits what was audited.
+pub(super) async fn publish(job: &Job<'_>, audited: &Audited) -> Result<CommitOutcome, Diagnostics> {
+    let version = audited.version(job.plan);
+    let committed_at = (job.clock)();
+    let last = job.state.last.as_ref();
+    let mut tables: BTreeMap<NodeName, TableEntry> = last.map(|commit| commit.tables.clone()).unwrap_or_default();
+    for step in published_steps(job.plan) {
+        let (Some(written), Some(model)) = (audited.table(&step.model), job.typed.graph.model(&step.model)) else {
+            return Err(super::bug("a step of the plan was not staged").into());
+        };
+        let entry = entry(job, step, written, &model.contract, (version, committed_at)).map_err(found)?;
+        tables.insert(step.model.clone(), entry);
+    }
+    let commit = Commit {
+        format: FORMAT,
+        version,
+        parent: job.plan.parent,
+        pipeline: job.plan.pipeline.clone(),
+        attempt: job.attempt.clone(),
+        run_id: job.run_id.clone(),
+        committed_at,
+        as_of: job.plan.as_of,
+        known_at: job.plan.known_at,
+        project_fingerprint: job.plan.project_fingerprint.clone(),
+        parameters_fingerprint: job.plan.parameters_fingerprint.clone(),
+        engine_version: engine::VERSION.to_owned(),
+        tables,
+    };
+    job.lake.try_commit(&commit).await.map_err(found)
+}
+
+fn entry(
+    job: &Job<'_>,
+    step: &Step,
+    written: &Written,
+    contract: &Contract,
+    (version, published_at): (u64, Instant),
+) -> Result<TableEntry, LakeError> {
+    let previous = job.state.last.as_ref().and_then(|commit| commit.tables.get(&step.model));
+    let folder = job.lake.table_folder(&step.model)?;
+    let files = written.files.iter().map(|file| FileEntry {
+        path: file.key.below(&folder).unwrap_or_else(|| file.key.clone()),
+        bytes: file.bytes,
+        rows: file.rows,
+        sha256: file.sha256.clone(),
+        columns: file.columns.clone(),
+        extra: Extra::default(),
+    });
+    let files: Vec<FileEntry> = files.collect();
+    Ok(TableEntry {
+        owner: previous.map_or_else(|| job.plan.pipeline.clone(), |entry| entry.owner.clone()),
+        built_in: version,
+        fingerprint: step.fingerprint.clone(),
+        contract: table_contract(contract),
+        delta: DeltaPosition::after(previous, &step.model, &job.attempt),
+        parts: vec![Part {
+            slice: Slice::Whole,
+            fingerprint: step.fingerprint.clone(),
+            made_from: step.made_from.clone(),
+            attempt: job.attempt.clone(),
+            published_at,
+            rows: files.iter().map(|file| file.rows).sum(),
+            files,
+            extra: Extra::default(),
+        }],
+        extra: Extra::default(),
+    })
+}
+
+fn table_contract(contract: &Contract) -> TableContract {
+    let column = |column: &crate::project::Column| TableColumn {
+        name: column.name.clone(),
+        data_type: table_type(column.data_type),
+        nullable: column.nullable == Nullability::Nullable,
+        pii: column.privacy == Privacy::Personal,
+        description: column.description.clone(),
+        extra: Extra::default(),
+    };
+    TableContract {
+        description: contract.description.clone(),
+        columns: contract.columns.iter().map(column).collect(),
+        grain: contract.grain.clone(),
+        order_by: contract.order_by.clone(),
+        extra: Extra::default(),
+    }
+}
+
+const fn table_type(column_type: ColumnType) -> TableType {
+    match column_type {
+        ColumnType::Smallint => TableType::Smallint,
+        ColumnType::Integer => TableType::Integer,
+        ColumnType::Bigint => TableType::Bigint,
+        ColumnType::Varchar => TableType::Varchar,
+        ColumnType::Boolean => TableType::Boolean,
+        ColumnType::Date => TableType::Date,
+        ColumnType::Timestamp => TableType::Timestamp,
+        ColumnType::Decimal { precision, scale } => TableType::Decimal { precision, scale },
+        ColumnType::Double => TableType::Double,
+    }
+}
+
+pub(super) fn found(cause: LakeError) -> Diagnostics {
+    cause.to_diagnostic().into()
+}

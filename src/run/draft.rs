@@ -1,0 +1,132 @@
+//! Drafts: what a query would give if the files were run now; nothing is written or published.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::bindings::{self, Products};
+use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
+use crate::engine::{self, Binding, Bindings, Engine, Relation, Typed};
+use crate::graph::Node;
+use crate::lake::Lake;
+use crate::plan::{self, Plan, TypedGraph};
+use crate::project::{Materialization, Model};
+use crate::query::{Query, TableName};
+use crate::state::State;
+
+/// A query with everything it needs to be run.
+#[derive(Debug)]
+pub struct Draft {
+    /// The query, typed.
+    pub query: Typed,
+    /// Its inputs' rows.
+    pub bindings: Bindings,
+}
+
+/// Computes the models `query` needs: those that `plan` would compute from their SQL, the others
+/// from what is published.
+///
+/// # Errors
+///
+/// Returns unknown tables, the query's own findings, and models that fail.
+pub async fn draft(
+    engine: &Engine,
+    typed: &TypedGraph,
+    state: &State,
+    lake: &Lake,
+    plan: &Plan,
+    query: &Query,
+) -> Result<Draft, Diagnostics> {
+    let graph = &typed.graph;
+    let mut relations = Vec::new();
+    let mut wanted = BTreeSet::new();
+    let mut nodes = Vec::new();
+    for input in &query.inputs {
+        let node = node(typed, input.table.as_ref());
+        let Some((table, node)) = input.table.clone().zip(node) else {
+            return Err(unknown(typed, &input.written, input.place.clone()).into());
+        };
+        if let Node::Model(name) = &node {
+            wanted.insert(name.clone());
+            wanted.extend(graph.all_upstream(name));
+        }
+        relations.extend(relation(typed, state, &table, &node));
+        nodes.push((table, node));
+    }
+    let query = engine::analyze(query, &relations, &typed.parameters)?;
+    let mut products = Products::new();
+    for model in graph.models().filter(|model| wanted.contains(&model.name)) {
+        let binding = produce(engine, typed, state, lake, plan, model, &products).await?;
+        products.insert(model.name.clone(), binding);
+    }
+    let mut bound = Bindings::new();
+    for (table, node) in nodes {
+        let binding = of_node(typed, state, &node, &products);
+        bound.insert(table, binding.ok_or_else(|| super::bug("a draft's input is not there"))?);
+    }
+    Ok(Draft { query, bindings: bound })
+}
+
+fn node(typed: &TypedGraph, table: Option<&TableName>) -> Option<Node> {
+    let sources = &typed.graph.project().pipeline.sources;
+    match table? {
+        TableName::Bare(name) if typed.graph.model(name).is_some() => Some(Node::Model(name.clone())),
+        TableName::Bare(name) | TableName::Source(name) if sources.contains_key(name) => Some(Node::Source(name.clone())),
+        _ => None,
+    }
+}
+
+fn unknown(typed: &TypedGraph, written: &str, place: crate::diagnostic::Place) -> Diagnostic {
+    let found = Diagnostic::error(code::UNKNOWN_TABLE, format!("table `{written}` not found")).at(place);
+    match nearest(written, typed.graph.models().map(|model| model.name.as_str())) {
+        Some(near) => found.label(format!("did you mean `{near}`?")),
+        None => found.help("type `goodwill ls` to see what there is"),
+    }
+}
+
+fn relation(typed: &TypedGraph, state: &State, table: &TableName, node: &Node) -> Option<Relation> {
+    match node {
+        Node::Model(name) => typed.graph.model(name).map(|model| plan::relation(model, table.clone())),
+        Node::Source(name) => state.sources.get(name).map(|source| Relation {
+            name: table.clone(),
+            schema: Arc::clone(&source.schema),
+            keys: Vec::new(),
+            defined_in: None,
+        }),
+    }
+}
+
+async fn produce(
+    engine: &Engine,
+    typed: &TypedGraph,
+    state: &State,
+    lake: &Lake,
+    plan: &Plan,
+    model: &Model,
+    products: &Products,
+) -> Result<Binding, Diagnostics> {
+    let entry = state.last.as_ref().and_then(|commit| commit.tables.get(&model.name));
+    if plan.step(&model.name).is_none()
+        && let Some(binding) = entry.and_then(|entry| bindings::of_entry(lake, &model.name, entry, &model.contract))
+    {
+        return Ok(binding);
+    }
+    let mut inputs = Bindings::new();
+    for input in typed.graph.inputs(&model.name) {
+        let binding = of_node(typed, state, &input.node, products);
+        inputs.insert(input.table.clone(), binding.ok_or_else(|| super::bug("a draft's input is not there"))?);
+    }
+    let Some(queries) = typed.model(&model.name) else {
+        return Err(super::bug("a draft of an unknown model").into());
+    };
+    match model.materialization {
+        Materialization::View => Ok(Binding::View(Arc::clone(&queries.query), Arc::new(inputs))),
+        Materialization::Table => engine.materialize(&queries.query, &inputs, engine.whole()).await,
+    }
+}
+
+fn of_node(typed: &TypedGraph, state: &State, node: &Node, products: &Products) -> Option<Binding> {
+    match node {
+        Node::Source(name) => bindings::source(typed, state, name),
+        Node::Model(name) => products.get(name).cloned(),
+    }
+}

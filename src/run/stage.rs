@@ -1,0 +1,40 @@
+//! Staged, then audited: two types, so that nobody publishes what nobody checked.
+
+use std::collections::BTreeMap;
+
+use crate::engine::Written;
+use crate::ident::NodeName;
+use crate::plan::{AuditResult, Plan};
+
+/// Tables that are written and not yet all checked.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Staged(BTreeMap<NodeName, Written>);
+
+/// Tables that are written and whose rules all hold.
+#[derive(Debug, Clone)]
+pub(super) struct Audited(BTreeMap<NodeName, Written>);
+
+impl Staged {
+    /// Adds a written table.
+    pub(super) fn add(&mut self, table: NodeName, written: Written) {
+        self.0.insert(table, written);
+    }
+
+    /// The tables as audited, if no rule is broken.
+    pub(super) fn audited(&self, audits: &[AuditResult]) -> Option<Audited> {
+        audits.iter().all(|audit| audit.broken == 0).then(|| Audited(self.0.clone()))
+    }
+}
+
+impl Audited {
+    /// The files of `table`.
+    pub(super) fn table(&self, table: &NodeName) -> Option<&Written> {
+        self.0.get(table)
+    }
+
+    /// The version these tables are published as.
+    #[expect(clippy::unused_self, reason = "only audited tables have a version")]
+    pub(super) fn version(&self, plan: &Plan) -> u64 {
+        plan.parent.unwrap_or(0) + 1
+    }
+}

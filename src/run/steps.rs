@@ -1,0 +1,333 @@
+//! Runs the plan's steps: inputs first, independent ones together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use futures::future::BoxFuture;
+
+use super::audits::{self, Pending};
+use super::bindings::{self, Products};
+use super::stage::Staged;
+use super::{AfterFailure, Job, commit};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::engine::{Binding, DataFile, Share, WriteRequest, Written};
+use crate::ident::NodeName;
+use crate::plan::{AuditResult, Event, Phase, Step, StepKind, StepResult, StepStatus};
+use crate::project::{Materialization, Model};
+
+/// The least memory a step is given: below it steps run one after another.
+const LEAST_MEMORY: u64 = 256 * 1024 * 1024;
+
+/// What the steps gave.
+#[derive(Debug, Default)]
+pub(super) struct Worked {
+    pub(super) results: Vec<StepResult>,
+    pub(super) audits: Vec<AuditResult>,
+    pub(super) failures: Vec<Diagnostic>,
+    pub(super) staged: Staged,
+    stopped: bool,
+}
+
+impl Worked {
+    /// Whether a signal ended the run.
+    pub(super) const fn stopped(&self) -> bool {
+        self.stopped
+    }
+}
+
+/// What a finished piece of work says.
+enum Done {
+    Step { model: NodeName, product: Result<Product, Diagnostics>, result: StepResult },
+    Audit { pending: Pending, result: Result<AuditResult, Diagnostics> },
+}
+
+/// A computed model: its rows and, if published, its files.
+struct Product {
+    binding: Binding,
+    written: Option<Written>,
+}
+
+/// Runs every step and every rule that its results allow.
+///
+/// # Errors
+///
+/// Returns stores that do not answer; failed models and broken rules are in the result.
+pub(super) async fn run(job: &Job<'_>) -> Result<Worked, Diagnostics> {
+    let mut board = Board::new(job);
+    let mut running: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
+    let mut stop = job.stop.clone();
+    loop {
+        while running.len() < board.together
+            && let Some(work) = board.next(job)
+        {
+            running.push(work);
+        }
+        if running.is_empty() {
+            break;
+        }
+        tokio::select! {
+            done = running.next() => {
+                if let Some(done) = done {
+                    board.take(job, done).await?;
+                }
+            }
+            () = stopped(&mut stop) => {
+                board.worked.stopped = true;
+                drop(running);
+                break;
+            }
+        }
+    }
+    board.skip_the_rest(job);
+    Ok(board.worked)
+}
+
+/// Waits until a stop is asked for, for ever if nobody can ask any more.
+async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What waits, what is done, what may not start any more.
+struct Board {
+    together: usize,
+    share: Share,
+    waiting: Vec<NodeName>,
+    rules: BTreeSet<Pending>,
+    checking: BTreeSet<Pending>,
+    products: Arc<Products>,
+    failed: BTreeSet<NodeName>,
+    sequence: u32,
+    worked: Worked,
+}
+
+impl Board {
+    fn new(job: &Job<'_>) -> Self {
+        let whole = job.engine.whole();
+        let by_memory = usize::try_from(whole.memory / LEAST_MEMORY).unwrap_or(usize::MAX).max(1);
+        let together = whole.threads.clamp(1, 4).min(by_memory);
+        let share = Share { threads: whole.threads, ..whole.divided(together) };
+        let rechecks = job.plan.rechecks.iter();
+        let rules = rechecks.map(|again| Pending { model: again.model.clone(), audit: again.audit });
+        Self {
+            together,
+            share,
+            waiting: job.plan.steps.iter().map(|step| step.model.clone()).collect(),
+            rules: rules.collect(),
+            checking: BTreeSet::new(),
+            products: Arc::default(),
+            failed: BTreeSet::new(),
+            sequence: 0,
+            worked: Worked::default(),
+        }
+    }
+
+    /// The next piece of work that can start: rules first, so that broken results stop early.
+    fn next<'a>(&mut self, job: &'a Job<'a>) -> Option<BoxFuture<'a, Done>> {
+        let halted = job.mode.on_failure == AfterFailure::Stop && !self.worked.failures.is_empty();
+        if halted {
+            return None;
+        }
+        let ready = self.rules.iter().find(|rule| audits::ready(job, rule, &self.products)).cloned();
+        if let Some(pending) = ready {
+            self.rules.remove(&pending);
+            self.checking.insert(pending.clone());
+            return Some(Box::pin(check(job, pending, Arc::clone(&self.products), self.share)));
+        }
+        let at = self.waiting.iter().position(|model| self.can_start(job, model))?;
+        let model = self.waiting.remove(at);
+        let step = job.plan.step(&model)?;
+        Some(Box::pin(compute(job, step, Arc::clone(&self.products), self.share)))
+    }
+
+    fn can_start(&self, job: &Job<'_>, model: &NodeName) -> bool {
+        let inputs = job.typed.graph.inputs(model);
+        let read = job.typed.graph.models_read(model);
+        let checked = read.iter().all(|input| !self.has_open_rule(job, input));
+        bindings::available(job, inputs, &self.products)
+            && checked
+            && read.iter().all(|input| !self.failed.contains(input))
+    }
+
+    /// Whether a rule of `input` is being checked or could be: its readers wait for it. A rule
+    /// that reads what comes after `input` blocks nobody.
+    fn has_open_rule(&self, job: &Job<'_>, input: &NodeName) -> bool {
+        let ready = |rule: &&Pending| audits::ready(job, rule, &self.products);
+        let mut open = self.checking.iter().chain(self.rules.iter().filter(ready));
+        open.any(|rule| rule.model == *input)
+    }
+
+    async fn take(&mut self, job: &Job<'_>, done: Done) -> Result<(), Diagnostics> {
+        match done {
+            Done::Step { model, product: Ok(product), mut result } => {
+                let audits = self.written_audits(job, &model, product.written.as_ref());
+                if audits.iter().any(|audit| audit.broken > 0) {
+                    result.status = StepStatus::AuditFailed;
+                    self.fail(job, &model);
+                }
+                self.worked.audits.extend(audits);
+                if let (Some(written), Some(step)) = (product.written, job.plan.step(&model)) {
+                    self.sequence += 1;
+                    commit::write_journal(job, self.sequence, step, &written).await?;
+                    self.worked.staged.add(model.clone(), written);
+                }
+                Arc::make_mut(&mut self.products).insert(model.clone(), product.binding);
+                self.rules.extend(audits::queries(job, &model));
+                self.finish(job, result);
+            }
+            Done::Step { model, product: Err(found), mut result } => {
+                result.status = StepStatus::Error;
+                self.worked.failures.extend(found.sorted());
+                self.fail(job, &model);
+                self.finish(job, result);
+            }
+            Done::Audit { pending, result } => {
+                self.checking.remove(&pending);
+                match result {
+                    Ok(audit) => {
+                        if audit.broken > 0 {
+                            self.fail(job, &pending.model);
+                        }
+                        self.worked.audits.push(audit);
+                    }
+                    Err(found) => {
+                        self.worked.failures.extend(found.sorted());
+                        self.fail(job, &pending.model);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn written_audits(&self, job: &Job<'_>, model: &NodeName, written: Option<&Written>) -> Vec<AuditResult> {
+        let (Some(written), Some(model)) = (written, job.typed.graph.model(model)) else {
+            return Vec::new();
+        };
+        let audits = audits::written(model, written);
+        for audit in &audits {
+            job.observer.notice(Event::AuditFinished(audit.clone()));
+        }
+        audits
+    }
+
+    fn finish(&mut self, job: &Job<'_>, result: StepResult) {
+        job.observer.notice(Event::StepFinished(result.clone()));
+        self.worked.results.push(result);
+        if self.waiting.is_empty() {
+            job.observer.notice(Event::Phase(Phase::Audit));
+        }
+    }
+
+    /// Keeps everything that needs `model` from starting.
+    fn fail(&mut self, job: &Job<'_>, model: &NodeName) {
+        self.failed.insert(model.clone());
+        self.failed.extend(job.typed.graph.all_downstream(model));
+    }
+
+    fn skip_the_rest(&mut self, job: &Job<'_>) {
+        let now = (job.clock)();
+        for model in std::mem::take(&mut self.waiting) {
+            let kind = job.plan.step(&model).map_or(StepKind::Intermediate, |step| step.kind);
+            self.worked.results.push(StepResult {
+                model,
+                kind,
+                status: StepStatus::Skipped,
+                rows: 0,
+                bytes: 0,
+                files: 0,
+                started_at: now,
+                finished_at: now,
+            });
+        }
+    }
+}
+
+async fn check(job: &Job<'_>, pending: Pending, products: Arc<Products>, share: Share) -> Done {
+    let result = audits::check(job, &pending, &products, share).await;
+    Done::Audit { pending, result }
+}
+
+async fn compute(job: &Job<'_>, step: &Step, products: Arc<Products>, share: Share) -> Done {
+    job.observer.notice(Event::StepStarted { model: step.model.clone(), kind: step.kind });
+    let started_at = (job.clock)();
+    let product = produce(job, step, &products, share).await;
+    let written = product.as_ref().ok().and_then(|product| product.written.as_ref());
+    let files = written.map(|written| written.files.as_slice()).unwrap_or_default();
+    let kept = match product.as_ref().map(|product| &product.binding) {
+        Ok(Binding::Memory { batches, .. }) => batches.iter().map(|batch| as_u64(batch.num_rows())).sum(),
+        Ok(Binding::Parquet { files, .. }) => files.iter().map(|file| file.rows).sum(),
+        _ => 0,
+    };
+    let result = StepResult {
+        model: step.model.clone(),
+        kind: step.kind,
+        status: StepStatus::Success,
+        rows: kept,
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        files: files.len(),
+        started_at,
+        finished_at: (job.clock)(),
+    };
+    Done::Step { model: step.model.clone(), product, result }
+}
+
+async fn produce(job: &Job<'_>, step: &Step, products: &Products, share: Share) -> Result<Product, Diagnostics> {
+    let graph = &job.typed.graph;
+    let (Some(model), Some(typed)) = (graph.model(&step.model), job.typed.model(&step.model)) else {
+        return Err(super::bug("a step of an unknown model").into());
+    };
+    let bindings = bindings::bind(job, graph.inputs(&step.model), products)?;
+    match (step.kind, model.materialization) {
+        (StepKind::Publish, _) => write(job, model, typed, &bindings, share).await,
+        (StepKind::Intermediate, Materialization::View) => {
+            let binding = Binding::View(Arc::clone(&typed.query), Arc::new(bindings));
+            Ok(Product { binding, written: None })
+        }
+        (StepKind::Intermediate, Materialization::Table) => {
+            let binding = job.engine.materialize(&typed.query, &bindings, share).await?;
+            Ok(Product { binding, written: None })
+        }
+    }
+}
+
+async fn write(
+    job: &Job<'_>,
+    model: &Model,
+    typed: &crate::plan::TypedModel,
+    bindings: &crate::engine::Bindings,
+    share: Share,
+) -> Result<Product, Diagnostics> {
+    let folder = job.lake.data_folder(&model.name, &job.attempt).map_err(commit::found)?;
+    let footer = BTreeMap::from([
+        ("goodwill.as_of".to_owned(), job.plan.as_of.to_string()),
+        ("goodwill.contract".to_owned(), serde_json::to_string(&model.contract).unwrap_or_default()),
+    ]);
+    let checks = audits::row_checks(model);
+    let (observer, name) = (Arc::clone(&job.observer), model.name.clone());
+    let request = WriteRequest {
+        typed: &typed.query,
+        bindings,
+        contract: &model.contract,
+        checks: &checks,
+        store: job.lake.store(),
+        folder: &folder,
+        footer: &footer,
+        on_progress: Arc::new(move |rows| observer.notice(Event::StepProgress { model: name.clone(), rows })),
+    };
+    let written = job.engine.write(request, share).await?;
+    let file = |file: &crate::engine::WrittenFile| DataFile {
+        store: job.lake.store().clone(),
+        key: file.key.clone(),
+        size: file.bytes,
+        rows: file.rows,
+    };
+    let binding = bindings::of_files(written.files.iter().map(file).collect(), &model.contract);
+    Ok(Product { binding, written: Some(written) })
+}
+
+fn as_u64(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,69 @@
+//! One YAML file as written: its values, each with the place it stands at.
+//!
+//! **Invariant:** about one file and pure. A file is read once into a [`Document`], checked
+//! against the JSON Schema that editors use too, and only then becomes typed. So every mistake
+//! of a file is found at once, and the schema people see is the schema that counts.
+
+use schemars::generate::SchemaSettings;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code};
+
+mod document;
+mod models;
+mod pipeline;
+mod validate;
+
+pub use document::Document;
+pub use models::{
+    ColumnSpec, ColumnTest, Expected, Given, Materialized, ModelConfig, ModelSpec, ModelTest,
+    ModelsSpec, OtherSide, Range, Reconciles, Relationship, BrokenRows, UnitTestSpec,
+};
+pub use pipeline::{PipelineSpec, SourceSpec, SourcesSpec, TargetSpec, VariableSpec};
+
+/// A YAML file, typed, with the places of its values.
+#[derive(Debug, Clone)]
+pub struct Spec<T> {
+    /// What the file says.
+    pub value: T,
+    /// Where it says it.
+    pub document: Document,
+}
+
+/// A kind of YAML file people write.
+pub trait Written: DeserializeOwned + schemars::JsonSchema {
+    /// What the file is called in messages.
+    const KIND: &'static str;
+}
+
+impl Written for PipelineSpec {
+    const KIND: &'static str = "pipeline file";
+}
+
+impl Written for ModelsSpec {
+    const KIND: &'static str = "model file";
+}
+
+/// Reads a file of kind `T`.
+///
+/// # Errors
+///
+/// Returns every mistake of the file at once: `GW0101` if it is no YAML, else unknown keys,
+/// missing keys and wrong values, each at its place with the nearest thing that was meant.
+pub fn read<T: Written>(file: &SourceFile) -> Result<Spec<T>, Diagnostics> {
+    let document = Document::parse(file)?;
+    validate::validate(&document, &schema::<T>(), T::KIND)?;
+    let value = serde_json::from_value(document.json().clone()).map_err(|cause| {
+        let message = format!("the {} cannot be understood: {cause}", T::KIND);
+        Diagnostic::error(code::WRONG_VALUE, message).at(document.place(""))
+    })?;
+    Ok(Spec { value, document })
+}
+
+/// The JSON Schema of files of kind `T`, for editors and for [`read`].
+#[must_use]
+pub fn schema<T: Written>() -> Json {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}

@@ -1,0 +1,218 @@
+//! A file of contracts, audits and unit tests as written: dbt's keys, where dbt has them.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+/// The contracts and unit tests of the models in one folder.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelsSpec {
+    /// The format version dbt writes; accepted and without meaning here.
+    #[serde(default)]
+    pub version: Option<u32>,
+    /// The contracts.
+    #[serde(default)]
+    pub models: Vec<ModelSpec>,
+    /// The unit tests.
+    #[serde(default)]
+    pub unit_tests: Vec<UnitTestSpec>,
+}
+
+/// The contract of one model.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    /// The name of its SQL file, without `.sql`.
+    pub name: String,
+    /// What one row is.
+    pub description: String,
+    /// How it is kept.
+    #[serde(default)]
+    pub config: ModelConfig,
+    /// The columns that identify a row.
+    #[serde(default)]
+    pub grain: Vec<String>,
+    /// The order rows are written in, if not the grain.
+    #[serde(default)]
+    pub order_by: Option<Vec<String>>,
+    /// The columns, in the order they are written.
+    pub columns: Vec<ColumnSpec>,
+    /// Audits over the whole table.
+    #[serde(default)]
+    pub data_tests: Vec<ModelTest>,
+}
+
+/// How a model is kept.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// A table computed once a run, or a view put into each query that reads it.
+    #[serde(default)]
+    pub materialized: Materialized,
+    /// Words to select models by: `tag:daily`.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// How a model is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Materialized {
+    /// Computed once a run; replaced whole.
+    #[default]
+    Table,
+    /// Put into each query that reads it; cannot be published.
+    View,
+}
+
+/// One column of a contract.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnSpec {
+    /// The column's name.
+    pub name: String,
+    /// Its type: smallint, integer, bigint, varchar, boolean, date, timestamp, decimal(p, s), double.
+    pub data_type: String,
+    /// Formula, numerator, denominator, unit, and whether it may be added up.
+    pub description: String,
+    /// Whether a value may be missing; false for columns of the grain, else true.
+    #[serde(default)]
+    pub nullable: Option<bool>,
+    /// Whether values are personal data and never shown.
+    #[serde(default)]
+    pub pii: bool,
+    /// Audits of this column.
+    #[serde(default)]
+    pub data_tests: Vec<ColumnTest>,
+}
+
+/// An audit of one column.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnTest {
+    /// No value is missing.
+    NotNull,
+    /// No value stands twice; nulls do not count.
+    Unique,
+    /// Every value is one of these; nulls do not count.
+    AcceptedValues(Vec<Json>),
+    /// Every value is in a column of another model; nulls do not count.
+    Relationships(Relationship),
+    /// Every value lies between the bounds, both included; nulls do not count.
+    Range(Range),
+}
+
+/// The column another column's values come from.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Relationship {
+    /// The model.
+    pub to: String,
+    /// Its column.
+    pub field: String,
+}
+
+/// Bounds, both included.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// The least value allowed.
+    #[serde(default)]
+    pub min: Option<Json>,
+    /// The greatest value allowed.
+    #[serde(default)]
+    pub max: Option<Json>,
+}
+
+/// An audit of a whole table.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelTest {
+    /// Two totals are equal.
+    Reconciles(Reconciles),
+    /// A query finds no row.
+    BrokenRows(BrokenRows),
+}
+
+/// Two totals that must be equal.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reconciles {
+    /// An aggregate over this model, such as `sum(profit)`.
+    pub left: String,
+    /// Which of this model's rows count.
+    #[serde(default, rename = "where")]
+    pub filter: Option<String>,
+    /// The other total.
+    pub right: OtherSide,
+    /// The largest difference allowed, 0 if left out.
+    #[serde(default)]
+    pub tolerance: Option<Json>,
+}
+
+/// The total a model is compared with.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OtherSide {
+    /// The model or source it is taken from.
+    pub from: String,
+    /// The aggregate.
+    pub expr: String,
+    /// Which rows count.
+    #[serde(default, rename = "where")]
+    pub filter: Option<String>,
+}
+
+/// A query that must find nothing.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BrokenRows {
+    /// What the rule is called in messages.
+    pub name: String,
+    /// One SELECT that returns the rows that break the rule.
+    pub sql: String,
+}
+
+/// A unit test of a model: with these rows given, those rows come out.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnitTestSpec {
+    /// What the test shows, as a sentence in snake case.
+    pub name: String,
+    /// The model under test.
+    pub model: String,
+    /// What it shows, in words.
+    #[serde(default)]
+    pub description: String,
+    /// The day or instant looked from.
+    #[serde(default)]
+    pub as_of: Option<String>,
+    /// Parameters other than the pipeline's.
+    #[serde(default)]
+    pub vars: IndexMap<String, Json>,
+    /// The inputs' rows; an input left out is empty.
+    #[serde(default)]
+    pub given: Vec<Given>,
+    /// The rows that come out.
+    pub expect: Expected,
+}
+
+/// Rows of one input.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// The input as the SQL names it: `orders` or `sources.orders`.
+    pub input: String,
+    /// Its rows; a column left out is null.
+    pub rows: Vec<IndexMap<String, Json>>,
+}
+
+/// The rows that come out, in the contract's order; only the columns named are compared.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    /// The rows.
+    pub rows: Vec<IndexMap<String, Json>>,
+}

@@ -1,0 +1,177 @@
+//! The one look at the world.
+
+use std::collections::BTreeSet;
+
+use arrow::datatypes::SchemaRef;
+use futures::{StreamExt, stream};
+use globset::GlobBuilder;
+use sha2::{Digest, Sha256};
+
+use super::{PinnedFile, SourceState, State};
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::engine::{self, Footer};
+use crate::graph::Graph;
+use crate::ident::NodeName;
+use crate::lake::Commit;
+use crate::project::Source;
+use crate::store::{Key, ObjectInfo, Store};
+
+/// How many requests are under way at once.
+const REQUESTS: usize = 16;
+
+/// Lists every source the graph's models read, reads the footers of its files, and freezes all.
+///
+/// # Errors
+///
+/// Returns, for all sources at once: no files or no rows (GW0401), files that cannot be read
+/// (GW0402), files of one source with different columns (GW0403), and stores that do not answer.
+pub async fn pin(graph: &Graph, location: &Store, last: Option<Commit>) -> Result<State, Diagnostics> {
+    let read: BTreeSet<NodeName> =
+        graph.models().flat_map(|model| graph.sources_read(&model.name)).collect();
+    let sources = graph.project().pipeline.sources.values();
+    let wanted: Vec<&Source> = sources.filter(|source| read.contains(&source.name)).collect();
+    let looks = wanted.iter().map(|source| look(source, location));
+    let looked: Vec<_> = stream::iter(looks).buffered(REQUESTS).collect().await;
+    let mut found = Diagnostics::default();
+    let mut state = State { last, ..State::default() };
+    for (source, result) in wanted.iter().zip(looked) {
+        if let Some(pinned) = found.keep(result) {
+            state.sources.insert(source.name.clone(), pinned);
+        }
+    }
+    found.or_ok(state)
+}
+
+/// The pinned files that are not what they were: replaced, changed or gone.
+///
+/// # Errors
+///
+/// Returns `GW0404` for each such file, and stores that do not answer.
+pub async fn moved(state: &State) -> Result<(), Diagnostics> {
+    let files: Vec<(&NodeName, &PinnedFile)> = state
+        .sources
+        .iter()
+        .flat_map(|(name, source)| source.files.iter().map(move |file| (name, file)))
+        .collect();
+    let looks = files.iter().map(|(name, file)| async move {
+        let now = file.store.head(&file.info.key).await.map_err(|cause| cause.to_diagnostic())?;
+        let same = now.as_ref().is_some_and(|now| (now.size, &now.etag) == (file.info.size, &file.info.etag));
+        if same {
+            return Ok(());
+        }
+        let file = file.store.locate(&file.info.key);
+        let message = format!("`{file}` of source `{name}` changed while the run read it");
+        let found = Diagnostic::error(code::INPUT_MOVED, message);
+        Err(found.help("nothing was published; run again when the source is at rest"))
+    });
+    let looked: Vec<Result<(), Diagnostic>> = stream::iter(looks).buffered(REQUESTS).collect().await;
+    looked.into_iter().filter_map(Result::err).collect::<Diagnostics>().or_ok(())
+}
+
+async fn look(source: &Source, location: &Store) -> Result<SourceState, Diagnostics> {
+    let infos = list(source, location).await?;
+    let footers = infos.iter().map(|info| engine::read_footer(location, info));
+    let footers: Vec<Result<Footer, Diagnostic>> =
+        stream::iter(footers).buffered(REQUESTS).collect().await;
+    let mut found = Diagnostics::default();
+    let mut files = Vec::new();
+    let mut schema: Option<(SchemaRef, ObjectInfo)> = None;
+    for (info, footer) in infos.into_iter().zip(footers) {
+        let Some(footer) = found.keep(footer.map_err(Diagnostics::from)) else { continue };
+        match &schema {
+            None => schema = Some((footer.schema.clone(), info.clone())),
+            Some((first, of)) => {
+                if let Some(difference) = difference(first, &footer.schema) {
+                    let message = format!("files of source `{}` differ: {difference}", source.name);
+                    let differ = Diagnostic::error(code::SOURCE_CHANGED, message).at(source.path.place.clone());
+                    let (one, other) = (location.locate(&of.key), location.locate(&info.key));
+                    found.push(differ.help(format!("compare `{one}` with `{other}`")));
+                }
+            }
+        }
+        files.push(PinnedFile { store: location.clone(), info, rows: footer.rows });
+    }
+    found.or_ok(())?;
+    let rows = files.iter().map(|file| file.rows).sum();
+    let schema = schema.map(|(schema, _)| schema).filter(|_| rows > 0);
+    let Some(schema) = schema else {
+        let where_to = location.locate(&files.first().map_or_else(Key::root, |file| file.info.key.clone()));
+        let message = format!("source `{}` has no rows: `{where_to}`", source.name);
+        let empty = Diagnostic::error(code::MISSING_SOURCE, message).at(source.path.place.clone());
+        return Err(empty.help("a run over an empty source would publish empty tables; load the source first").into());
+    };
+    let bytes = files.iter().map(|file| file.info.size).sum();
+    let fingerprint = fingerprint(&files);
+    Ok(SourceState { schema, files, rows, bytes, fingerprint })
+}
+
+/// The Parquet files a source's path means: a folder, one file, or a glob.
+async fn list(source: &Source, location: &Store) -> Result<Vec<ObjectInfo>, Diagnostics> {
+    let path = source.path.value.trim_start_matches("./").trim_end_matches('/');
+    let is_glob = path.contains(['*', '?', '[', '{']);
+    let folder = if is_glob { path.split(['*', '?', '[', '{']).next().map_or("", before_slash) } else { path };
+    let bad = |cause: String| {
+        let found = Diagnostic::error(code::WRONG_VALUE, cause).at(source.path.place.clone());
+        Diagnostics::from(found)
+    };
+    let key = if folder.is_empty() { Ok(Key::root()) } else { Key::parse(folder) };
+    let key = key.map_err(|cause| bad(cause.to_string()))?;
+    let listed = if is_parquet(path) && !is_glob {
+        location.head(&key).await.map(|info| info.into_iter().collect())
+    } else {
+        location.list(&key).await
+    };
+    let mut infos = listed.map_err(|cause| Diagnostics::from(cause.to_diagnostic()))?;
+    if is_glob {
+        let glob = GlobBuilder::new(path).literal_separator(true).build();
+        let glob = glob.map_err(|cause| bad(cause.to_string()))?.compile_matcher();
+        infos.retain(|info| glob.is_match(info.key.as_str()));
+    } else {
+        infos.retain(|info| is_data(info));
+    }
+    if infos.is_empty() {
+        let message = format!("source `{}` has no Parquet files: `{}`", source.name, location.locate(&key));
+        let missing = Diagnostic::error(code::MISSING_SOURCE, message).at(source.path.place.clone());
+        return Err(missing.help("load the source, or say where it is with `--sources`").into());
+    }
+    Ok(infos)
+}
+
+fn before_slash(prefix: &str) -> &str {
+    prefix.rfind('/').map_or("", |at| &prefix[..at])
+}
+
+fn is_parquet(path: &str) -> bool {
+    std::path::Path::new(path).extension().is_some_and(|end| end.eq_ignore_ascii_case("parquet"))
+}
+
+/// Spark's and Hive's markers and hidden files are no data.
+fn is_data(info: &ObjectInfo) -> bool {
+    let hidden = info.key.as_str().split('/').any(|part| part.starts_with(['_', '.']));
+    is_parquet(info.key.as_str()) && !hidden
+}
+
+fn difference(first: &SchemaRef, other: &SchemaRef) -> Option<String> {
+    for field in first.fields() {
+        match other.field_with_name(field.name()) {
+            Err(_) => return Some(format!("column `{}` is not in all of them", field.name())),
+            Ok(found) if found.data_type() != field.data_type() => {
+                let (one, two) = (field.data_type(), found.data_type());
+                return Some(format!("column `{}` is {one} and {two}", field.name()));
+            }
+            Ok(_) => {}
+        }
+    }
+    let extra = other.fields().iter().find(|field| first.index_of(field.name()).is_err());
+    extra.map(|field| format!("column `{}` is not in all of them", field.name()))
+}
+
+fn fingerprint(files: &[PinnedFile]) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        let info = &file.info;
+        let etag = info.etag.clone().unwrap_or_else(|| info.modified_micros.to_string());
+        hash.update(format!("{}\n{}\n{}\n{etag}\n", file.store.url(), info.key, info.size));
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
