@@ -1,30 +1,15 @@
 //! No Rust file lies about that nothing compiles: each is declared by the module above it.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::rust_source::{declared_modules, module_of, rust_files};
+use crate::rust_source::{module_files, rust_files};
 
-/// Returns the files under `folder` that no `mod name;` above them declares; `roots` need none.
+/// Returns the files under `folder` that none of `roots` reaches by `mod name;`.
 fn forgotten(folder: &Path, roots: &[&str]) -> Vec<PathBuf> {
-    let files = rust_files(folder);
-    let declared: BTreeSet<Vec<String>> = files
-        .iter()
-        .flat_map(|file| {
-            let mut module = module_of(file);
-            if roots.iter().any(|root| file == Path::new(root)) {
-                module.clear();
-            }
-            let text = fs::read_to_string(folder.join(file)).unwrap();
-            declared_modules(&text)
-                .into_iter()
-                .map(move |name| module.iter().cloned().chain([name]).collect())
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    let is_root = |file: &PathBuf| roots.iter().any(|root| file == Path::new(root));
-    files.into_iter().filter(|file| !is_root(file) && !declared.contains(&module_of(file))).collect()
+    let reached: Vec<_> = roots.iter().map(|root| module_files(folder, root)).collect();
+    let is_reached = |file: &PathBuf| reached.iter().any(|files| files.contains_key(file));
+    rust_files(folder).into_iter().filter(|file| !is_reached(file)).collect()
 }
 
 fn package(folder: &str) -> PathBuf {

@@ -3,6 +3,7 @@
 //! Comments and literals are left out; `use` trees, inline paths, `super` chains and inline
 //! `mod` blocks are followed. Macros that build paths from pieces are not.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,29 +32,52 @@ pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Returns the module a file holds: `a/b.rs` is `[a, b]`, `a/mod.rs` is `[a]`, `lib.rs` is the root.
-pub(crate) fn module_of(file: &Path) -> Vec<String> {
-    let without_extension = file.with_extension("");
-    let mut segments: Vec<String> =
-        without_extension.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
-    if matches!(segments.last().map(String::as_str), Some("mod" | "lib")) {
-        segments.pop();
+/// Returns the files that `root` reaches by `mod name;`, each with the module it holds.
+///
+/// A declaration may give its file: `#[path = "commit_tests.rs"] mod tests;`.
+pub(crate) fn module_files(folder: &Path, root: &str) -> BTreeMap<PathBuf, Vec<String>> {
+    let mut found = BTreeMap::from([(PathBuf::from(root), Vec::new())]);
+    let mut open = vec![PathBuf::from(root)];
+    while let Some(file) = open.pop() {
+        let module = found[&file].clone();
+        let text = fs::read_to_string(folder.join(&file)).unwrap();
+        for (name, given) in declared_modules(&text) {
+            let Some(child) = file_of(folder, &file, &name, given) else { continue };
+            open.push(child.clone());
+            found.insert(child, module.iter().cloned().chain([name]).collect());
+        }
     }
-    segments
+    found
 }
 
-/// Returns the names of the modules that `text` declares with `mod name;`.
-pub(crate) fn declared_modules(text: &str) -> Vec<String> {
+/// Returns where the module `name` declared in `file` is written, if it is.
+fn file_of(folder: &Path, file: &Path, name: &str, given: Option<String>) -> Option<PathBuf> {
+    let own_folder = file.parent().unwrap();
+    let is_folder_root = matches!(file.file_name().unwrap().to_str(), Some("mod.rs" | "lib.rs" | "main.rs"));
+    let children = if is_folder_root { own_folder.to_path_buf() } else { file.with_extension("") };
+    let candidates = match given {
+        Some(given) => vec![own_folder.join(given)],
+        None => vec![children.join(format!("{name}.rs")), children.join(name).join("mod.rs")],
+    };
+    candidates.into_iter().find(|candidate| folder.join(candidate).is_file())
+}
+
+/// Returns the modules that `text` declares with `mod name;`, and the file's name where it is given.
+pub(crate) fn declared_modules(text: &str) -> Vec<(String, Option<String>)> {
     let tokens = tokens(text);
-    tokens
-        .windows(3)
-        .filter_map(|window| match [&window[0].1, &window[1].1, &window[2].1] {
-            [Token::Word(keyword), Token::Word(name), Token::Mark(';')] if keyword == "mod" => {
-                Some(name.clone())
-            }
-            _ => None,
-        })
-        .collect()
+    let declared = |window: &[(usize, Token)]| match [&window[0].1, &window[1].1, &window[2].1] {
+        [Token::Word(keyword), Token::Word(name), Token::Mark(';')] if keyword == "mod" => {
+            Some((name.clone(), given_file(text, window[0].0)))
+        }
+        _ => None,
+    };
+    tokens.windows(3).filter_map(declared).collect()
+}
+
+/// Returns `x.rs` of a line `#[path = "x.rs"]` that stands right above `line`.
+fn given_file(text: &str, line: usize) -> Option<String> {
+    let above = text.lines().nth(line.checked_sub(2)?)?.trim();
+    Some(above.strip_prefix("#[path = \"")?.strip_suffix("\"]")?.to_owned())
 }
 
 /// Returns every path in `text` that starts at `root` (`crate` in the library, `goodwill` in the
@@ -303,8 +327,26 @@ fn comments_strings_and_lifetimes_name_nothing() {
 }
 
 #[test]
-fn a_file_is_the_module_its_path_says() {
-    assert_eq!(module_of(Path::new("lake/commit.rs")), ["lake", "commit"]);
-    assert_eq!(module_of(Path::new("lake/mod.rs")), ["lake"]);
-    assert!(module_of(Path::new("lib.rs")).is_empty());
+fn modules_are_found_as_they_are_declared() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    fs::create_dir(folder.path().join("lake")).unwrap();
+    write("lib.rs", "pub mod lake;\nmod spec;\nmod inline { fn f() {} }");
+    write("lake/mod.rs", "mod commit;");
+    write("lake/commit.rs", "#[cfg(test)]\n#[path = \"commit_tests.rs\"]\nmod tests;");
+    write("lake/commit_tests.rs", "");
+    write("lake/lost.rs", "");
+    write("spec.rs", "// mod nothing;");
+    let found: Vec<(String, String)> = module_files(folder.path(), "lib.rs")
+        .into_iter()
+        .map(|(file, module)| (file.to_str().unwrap().to_owned(), module.join("::")))
+        .collect();
+    let expected = [
+        ("lake/commit.rs", "lake::commit"),
+        ("lake/commit_tests.rs", "lake::commit::tests"),
+        ("lake/mod.rs", "lake"),
+        ("lib.rs", ""),
+        ("spec.rs", "spec"),
+    ];
+    assert_eq!(found, expected.map(|(file, module)| (file.to_owned(), module.to_owned())));
 }
