@@ -85,7 +85,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Returns what failed while it ran: GW0402 naming a bad file, GW05xx, GW0702, GW0703.
+    /// Returns what failed while it ran: GW0402 naming a bad file, GW0501 to GW0504, GW0702, GW0703.
     pub async fn collect(
         &self,
         typed: &Typed,
@@ -162,7 +162,6 @@ fn limited(plan: &LogicalPlan, rows: usize) -> LogicalPlan {
     LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(rows))), input: Arc::new(plan.clone()) })
 }
 
-#[expect(clippy::disallowed_methods, reason = "the spill folder is the engine's own, not the store's")]
 fn make_folder(path: &std::path::Path) -> std::io::Result<()> {
     std::fs::create_dir_all(path)
 }

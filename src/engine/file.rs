@@ -14,6 +14,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
 
+use super::hex::hexadecimal;
 use super::stats::{ColumnStats, extremes};
 use crate::project::{Contract, Privacy};
 use crate::store::{Key, Store, StoreError, Upload};
@@ -136,7 +137,7 @@ impl OpenFile {
             return Err(cause);
         }
         self.upload.finish().await.map_err(store_error)?;
-        let sha256 = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hexadecimal(&self.hash.finalize());
         Ok(WrittenFile { key: self.key, bytes: self.bytes, rows: self.rows, sha256, columns: self.columns })
     }
 

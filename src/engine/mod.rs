@@ -17,6 +17,7 @@ mod errors;
 mod execute;
 mod file;
 mod grain;
+mod hex;
 mod intermediate;
 mod keys;
 mod lineage;

@@ -76,7 +76,7 @@ impl Engine {
     /// # Errors
     ///
     /// Returns what failed while it ran: GW0402 naming a bad input, GW0502 overflow, GW0503 NaN,
-    /// GW0504 a value that does not fit, GW07xx. Uploads that were begun are aborted.
+    /// GW0504 a value that does not fit, GW0702, GW0703. Uploads that were begun are aborted.
     pub async fn write(&self, request: &WriteRequest, share: Share) -> Result<Written, Diagnostics> {
         let order = total_order(&request.contract);
         let plan = sorted(&request.typed, &order);

@@ -220,6 +220,31 @@ async fn no_query_sees_rows_past_the_cut() {
 }
 
 #[tokio::test]
+async fn columns_are_bound_by_name() {
+    let world = world();
+    let file = data_file(&world.store, "events.parquet", &events()).await;
+    let columns = super::schema(&[("day", DataType::Date32), ("id", DataType::Int64)]);
+    let relation = Relation { name: model("t"), schema: columns, keys: Vec::new(), defined_in: None };
+    let typed = typed_over("select * from t where day > cast('2024-01-01' as date)", &[relation.clone()]);
+    let cut = Cut { event_time: None, known_at: bound("day") };
+    let files = Binding::Parquet { files: vec![file], schema: events().schema(), cut: Cut::default(), sorted_by: Vec::new() };
+    let bindings = Bindings::from([(model("t"), files.clone())]);
+    let rows = world.engine.collect(&typed, &bindings, None, share(2)).await.expect("runs");
+    assert_eq!(text(&rows), "2024-01-02,3");
+    let all = Relation { schema: events().schema(), ..relation };
+    let view = Binding::View(Arc::new(typed_over("select id, at, day from t", &[all])), Arc::new(bindings));
+    let rows = world.engine.collect(&typed, &Bindings::from([(model("t"), view)]), None, share(2)).await.expect("runs");
+    assert_eq!(text(&rows), "2024-01-02,3");
+    // The cut may be on a column the query was not typed with.
+    let Binding::Parquet { files, schema, sorted_by, .. } = files else { panic!("files") };
+    let narrow = Relation { name: model("t"), schema: super::schema(&[("id", DataType::Int64)]), keys: Vec::new(), defined_in: None };
+    let typed = typed_over("select id from t order by id", &[narrow]);
+    let bindings = Bindings::from([(model("t"), Binding::Parquet { files, schema, cut, sorted_by })]);
+    let rows = world.engine.collect(&typed, &bindings, None, share(2)).await.expect("runs");
+    assert_eq!(text(&rows), "1 2 4");
+}
+
+#[tokio::test]
 async fn each_input_is_scanned_as_often_as_it_is_read() {
     let world = world();
     let file = data_file(&world.store, "events.parquet", &events()).await;
