@@ -78,7 +78,7 @@ impl Progress {
 
     fn phase(&self, phase: Phase) {
         let text = match phase {
-            Phase::Recover => "recovering",
+            Phase::Recover => "looking at what is published",
             Phase::Write => "computing tables",
             Phase::Audit => "checking rules across tables",
             Phase::Publish => "publishing",

@@ -3,7 +3,7 @@
 //! **Invariant:** a row is one line. What does not fit is cut and told, never wrapped; text from
 //! data is never taken for control sequences of a terminal.
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -55,11 +55,6 @@ impl Grid {
     /// Adds a row.
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into_iter().map(Some).collect());
-    }
-
-    /// Adds a row with as many cells as there are columns; `None` is a missing value.
-    pub(super) fn add(&mut self, cells: Vec<Option<String>>) {
-        self.rows.push(cells);
     }
 
     /// The table as text, ending in a line break; columns at the right that do not fit are named
@@ -168,6 +163,9 @@ pub(super) fn of_batches(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<
 /// Returns an error for a type that cannot be shown.
 pub(super) fn texts(column: &dyn Array) -> Result<Vec<Option<String>>, ArrowError> {
     let options = FormatOptions::new().with_timestamp_tz_format(Some("%Y-%m-%d %H:%M:%S%.fZ"));
+    if let Some(numbers) = column.as_any().downcast_ref::<Float64Array>() {
+        return Ok(numbers.iter().map(|number| number.map(rounded)).collect());
+    }
     let formatter = ArrayFormatter::try_new(column, &options)?;
     let text = |row: usize| match column.is_null(row) {
         true => Ok(None),
@@ -176,12 +174,35 @@ pub(super) fn texts(column: &dyn Array) -> Result<Vec<Option<String>>, ArrowErro
     (0..column.len()).map(text).collect()
 }
 
+/// A floating-point number to six digits, never less than its whole part: the rest is noise to
+/// the eye, and `--output json` has it.
+fn rounded(number: f64) -> String {
+    const DIGITS: usize = 6;
+    if number == 0.0 || !number.is_finite() {
+        return number.to_string();
+    }
+    // `1.234560e-4`: the exponent after rounding says where the digits stand.
+    let scientific = format!("{number:.*e}", DIGITS - 1);
+    let exponent = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
+    match exponent {
+        Some(exponent @ -6..=15) => {
+            let decimals = usize::try_from(5 - exponent).unwrap_or(0);
+            let text = format!("{number:.decimals$}");
+            match text.contains('.') {
+                true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                false => text,
+            }
+        }
+        _ => scientific,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use arrow::array::{
-        ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray,
+        ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int64Array, StringArray,
         TimestampMicrosecondArray,
     };
 
@@ -235,6 +256,23 @@ mod tests {
             ("share", Arc::new(Float64Array::from(vec![0.1]))),
         ];
         check(columns, PLAIN, expected);
+    }
+
+    #[test]
+    fn floating_point_numbers_have_six_digits_and_their_whole_part() {
+        for (number, text) in [
+            (0.1, "0.1"),
+            (0.0, "0"),
+            (-0.5602214821215447, "-0.560221"),
+            (0.000_741_052_208, "0.000741052"),
+            (0.999_999_99, "1"),
+            (1_234_567.89, "1234568"),
+            (100.0, "100"),
+            (1e-9, "1.00000e-9"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(rounded(number), text);
+        }
     }
 
     #[test]

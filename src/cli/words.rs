@@ -63,6 +63,12 @@ pub(super) fn duration(micros: i64) -> String {
     }
 }
 
+/// A path as a shell takes it: quoted where it needs to be.
+pub(super) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./~+,:@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
 /// Names in a sentence, the first `shown` of them: `a, b and 4 more`.
 pub(super) fn listed<T: std::fmt::Display>(names: &[T], shown: usize) -> String {
     let text = |names: &[T]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -124,6 +130,13 @@ mod tests {
         ] {
             assert_eq!(duration(micros), text);
         }
+    }
+
+    #[test]
+    fn a_path_can_be_typed_into_a_shell() {
+        assert_eq!(shell_word("./my-shop_1"), "./my-shop_1");
+        assert_eq!(shell_word("my shop"), "'my shop'");
+        assert_eq!(shell_word("it's"), "'it'\\''s'");
     }
 
     #[test]

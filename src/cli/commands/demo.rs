@@ -114,7 +114,7 @@ fn next(folder: &Path) -> String {
         "\nnext:\n  cd {}\n  goodwill show value_tiers\n  \
          goodwill show \"select * from kpi_monthly order by month desc\" --limit 12\n  \
          goodwill plan --as-of 2025-07-01\n",
-        folder.display()
+        words::shell_word(&folder.display().to_string())
     )
 }
 

@@ -152,59 +152,73 @@ pub(in crate::cli) async fn receipt(session: &Session, args: &ReceiptArgs) -> Re
     Ok(Exit::OK)
 }
 
-/// The plain values first, then a table for each list or map of objects.
+/// The plain values first, then what was read and computed, and how many rules were checked.
 fn receipt_text(receipt: &Json, frame: Frame) -> String {
     let Json::Object(entries) = receipt else { return format!("{receipt:#}\n") };
-    let mut text = String::new();
-    let width = entries.keys().map(|key| key.chars().count()).max().unwrap_or(0);
-    for (key, value) in entries.iter().filter(|(_, value)| records(value).is_none()) {
-        text.push_str(&format!("{key:width$}  {}\n", plain(value)));
+    let is_plain = |value: &&Json| !value.is_array() && !value.as_object().is_some_and(|it| it.values().any(Json::is_object));
+    let simple: Vec<(&String, &Json)> = entries.iter().filter(|(_, value)| is_plain(value)).collect();
+    let width = simple.iter().map(|(key, _)| key.chars().count()).max().unwrap_or(0);
+    let mut text: String = simple.iter().map(|(key, value)| format!("{key:width$}  {}\n", plain(value))).collect();
+    text.push_str(&inputs_text(receipt, frame));
+    text.push_str(&steps_text(receipt, frame));
+    text.push_str(&audits_text(receipt));
+    let failures = list(receipt, "failures").map(|failure| format!("\nfailed: {}: {}", word(failure, "code"), word(failure, "message")));
+    text.push_str(&failures.collect::<String>());
+    if text.ends_with('\n') { text } else { text + "\n" }
+}
+
+fn inputs_text(receipt: &Json, frame: Frame) -> String {
+    let mut grid = Grid::new(&["read", ">rows", ">size", ">files"]);
+    for (name, input) in receipt.get("inputs").and_then(Json::as_object).into_iter().flatten() {
+        let files = list(input, "files").count().to_string();
+        grid.row([name.clone(), words::grouped(number(input, "rows")), words::bytes(number(input, "bytes")), files]);
     }
-    for (key, value) in entries {
-        if let Some(records) = records(value).filter(|records| !records.is_empty()) {
-            text.push_str(&format!("\n{key}\n{}", records_text(&records, frame)));
-        }
+    format!("\n{}", grid.render(frame))
+}
+
+fn steps_text(receipt: &Json, frame: Frame) -> String {
+    let mut grid = Grid::new(&["computed", "kind", "status", ">rows", ">size", "because"]);
+    for step in list(receipt, "steps") {
+        let because = step.get("reason").map_or("", |reason| word(reason, "kind")).replace('_', " ");
+        let bytes = number(step, "bytes");
+        let size = if bytes > 0 { words::bytes(bytes) } else { String::new() };
+        let rows = words::grouped(number(step, "rows"));
+        let of = |key| word(step, key).to_owned();
+        grid.row([of("model"), of("kind"), of("status"), rows, size, because]);
+    }
+    format!("\n{}", grid.render(frame))
+}
+
+fn audits_text(receipt: &Json) -> String {
+    let checked = list(receipt, "audits").count();
+    let broken: Vec<&Json> = list(receipt, "audits").filter(|audit| number(audit, "broken") > 0).collect();
+    let hold = if broken.is_empty() { ", all hold".to_owned() } else { format!(", {} broken", broken.len()) };
+    let mut text = format!("\n{} checked{hold}\n", words::counted(checked, "rule"));
+    for audit in broken {
+        let rows = words::count(number(audit, "broken"), "row");
+        text.push_str(&format!("broken: {} of {}, {rows}\n", word(audit, "audit"), word(audit, "model")));
     }
     text
 }
 
-/// The objects of a list, or of a map with its keys as their names.
-fn records(value: &Json) -> Option<Vec<serde_json::Map<String, Json>>> {
-    match value {
-        Json::Array(values) => values.iter().map(|value| value.as_object().cloned()).collect(),
-        Json::Object(entries) if entries.values().all(Json::is_object) => {
-            let named = |(name, value): (&String, &Json)| {
-                let mut record = serde_json::Map::from_iter([("name".to_owned(), json!(name))]);
-                record.extend(value.as_object()?.clone());
-                Some(record)
-            };
-            entries.iter().map(named).collect()
-        }
-        _ => None,
-    }
+fn list<'a>(document: &'a Json, key: &str) -> impl Iterator<Item = &'a Json> {
+    document.get(key).and_then(Json::as_array).into_iter().flatten()
 }
 
-fn records_text(records: &[serde_json::Map<String, Json>], frame: Frame) -> String {
-    let Some(first) = records.first() else { return String::new() };
-    let numeric = |key: &String| records.iter().all(|record| record.get(key).is_none_or(Json::is_number));
-    let names: Vec<String> =
-        first.keys().map(|key| if numeric(key) { format!(">{key}") } else { key.clone() }).collect();
-    let mut grid = Grid::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    for record in records {
-        grid.add(first.keys().map(|key| record.get(key).filter(|value| !value.is_null()).map(plain)).collect());
-    }
-    grid.render(frame)
+fn word<'a>(document: &'a Json, key: &str) -> &'a str {
+    document.get(key).and_then(Json::as_str).unwrap_or_default()
+}
+
+fn number(document: &Json, key: &str) -> u64 {
+    document.get(key).and_then(Json::as_u64).unwrap_or_default()
 }
 
 /// A value in a few words.
 fn plain(value: &Json) -> String {
     match value {
+        Json::Null => "none".to_owned(),
         Json::String(text) => text.clone(),
-        Json::Array(values) if values.iter().any(Json::is_object) => words::counted(values.len(), "item"),
-        Json::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
-        Json::Object(entries) => {
-            entries.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", ")
-        }
+        Json::Object(entries) => entries.values().map(plain).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     }
 }
@@ -282,27 +296,28 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_is_shown_with_plain_values_first_and_a_table_a_list() {
+    fn a_receipt_is_shown_with_plain_values_first_and_broken_rules_by_name() {
         let receipt = json!({
             "run_id": "a",
             "ending": {"status": "published", "version": 1},
-            "inputs": {"orders": {"rows": 7, "files": [{"key": "a"}, {"key": "b"}]}},
-            "steps": [{"model": "rfm", "rows": 3}],
-            "skipped": [],
+            "inputs": {"orders": {"rows": 7000, "bytes": 1200, "files": [{"key": "a"}, {"key": "b"}]}},
+            "steps": [{"model": "rfm", "kind": "publish", "status": "success", "rows": 3, "bytes": 0, "reason": {"kind": "needed_by"}}],
+            "audits": [{"model": "rfm", "audit": "unique a", "broken": 0}, {"model": "rfm", "audit": "unique b", "broken": 2}],
         });
         let expected = "\
-run_id   a
-ending   status published, version 1
+run_id  a
+ending  published 1
 
-inputs
- name   │ rows │ files
-────────┼──────┼─────────
- orders │    7 │ 2 items
+ read   │  rows │   size │ files
+────────┼───────┼────────┼───────
+ orders │ 7,000 │ 1.2 kB │     2
 
-steps
- model │ rows
-───────┼──────
- rfm   │    3
+ computed │ kind    │ status  │ rows │ size │ because
+──────────┼─────────┼─────────┼──────┼──────┼───────────
+ rfm      │ publish │ success │    3 │      │ needed by
+
+2 rules checked, 1 broken
+broken: unique b of rfm, 2 rows
 ";
         assert_eq!(receipt_text(&receipt, PLAIN), expected);
     }

@@ -43,7 +43,7 @@ fn init_text(made: &Initialized) -> String {
     if !made.kept.is_empty() && !made.written.is_empty() {
         text.push_str(&format!("kept {} that were there\n", words::counted(made.kept.len(), "file")));
     }
-    let enter = if made.folder.as_os_str() == "." { String::new() } else { format!("  cd {folder}\n") };
+    let enter = if made.folder.as_os_str() == "." { String::new() } else { format!("  cd {}\n", words::shell_word(&folder.to_string())) };
     let fetch = format!("pipelines/fetch-{}.sh", pipeline.replace('_', "-"));
     let fetched = made.written.iter().chain(&made.kept).any(|path| *path == fetch);
     let sources = if fetched { format!("  {fetch} {pipeline}\n") } else { "  export GOODWILL_SOURCES=/path/to/parquet\n".to_owned() };
