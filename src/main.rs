@@ -1,1 +1,3 @@
+//! The `goodwill` command.
+
 fn main() {}

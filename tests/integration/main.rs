@@ -1,0 +1,10 @@
+//! The one integration test binary: each file of this folder is a subject, declared below.
+//!
+//! A second binary would link DataFusion again (240 MB and seconds each); `modules` fails when a
+//! file is not declared here, so that no test is forgotten.
+#![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "tests look at files and start the program from outside")]
+
+mod floors;
+mod modules;
+mod rust_source;
