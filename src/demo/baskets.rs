@@ -19,73 +19,76 @@ use super::streams::{Stream, between, float, happens, pick, whole};
 
 /// One order.
 #[derive(Debug, Clone, Copy)]
-pub struct Order {
+#[expect(clippy::struct_field_names, reason = "fields are named as the columns")]
+pub(super) struct Order {
     /// The id.
-    pub order_id: i64,
+    pub(super) order_id: i64,
     /// The customer.
-    pub customer_id: i64,
+    pub(super) customer_id: i64,
     /// When.
-    pub ordered_at: i64,
+    pub(super) ordered_at: i64,
     /// Where.
-    pub sales_channel: &'static str,
+    pub(super) sales_channel: &'static str,
     /// The store, if in one.
-    pub store_id: Option<i64>,
+    pub(super) store_id: Option<i64>,
     /// What fulfilling it cost, in cents.
-    pub fulfilment_cost: i64,
+    pub(super) fulfilment_cost: i64,
     /// What the payment cost, in cents.
-    pub payment_cost: i64,
+    pub(super) payment_cost: i64,
     /// Who sold it, if somebody did.
-    pub sales_rep_id: Option<i64>,
+    pub(super) sales_rep_id: Option<i64>,
 }
 
 /// One line of an order.
 #[derive(Debug, Clone, Copy)]
-pub struct Line {
+#[expect(clippy::struct_field_names, reason = "fields are named as the columns")]
+pub(super) struct Line {
     /// The order.
-    pub order_id: i64,
+    pub(super) order_id: i64,
     /// Its number in the order, from 1.
-    pub line_no: i32,
+    pub(super) line_no: i32,
     /// The product.
-    pub product_id: i64,
+    pub(super) product_id: i64,
     /// How many.
-    pub quantity: i32,
+    pub(super) quantity: i32,
     /// The price of one before discounts, in cents.
-    pub unit_price: i64,
+    pub(super) unit_price: i64,
     /// What the company took off, in cents, for the whole line.
-    pub discount_amount: i64,
+    pub(super) discount_amount: i64,
     /// What the coupon took off, in cents, for the whole line.
-    pub coupon_amount: i64,
+    pub(super) coupon_amount: i64,
     /// The campaign of the order.
-    pub campaign_id: Option<i64>,
+    pub(super) campaign_id: Option<i64>,
 }
 
 impl Line {
     /// What the customer paid, in cents.
-    pub fn net(&self) -> i64 {
+    pub(super) fn net(&self) -> i64 {
         i64::from(self.quantity) * self.unit_price - self.discount_amount - self.coupon_amount
     }
 }
 
 /// One line that came back, in part or whole.
 #[derive(Debug, Clone, Copy)]
-pub struct Return {
+#[expect(clippy::struct_field_names, reason = "fields are named as the columns")]
+pub(super) struct Return {
     /// The id.
-    pub return_id: i64,
+    pub(super) return_id: i64,
     /// The order.
-    pub order_id: i64,
+    pub(super) order_id: i64,
     /// The line.
-    pub line_no: i32,
+    pub(super) line_no: i32,
     /// When.
-    pub returned_at: i64,
+    pub(super) returned_at: i64,
     /// How many.
-    pub quantity: i32,
+    pub(super) quantity: i32,
     /// What the customer got back, in cents.
-    pub amount: i64,
+    pub(super) amount: i64,
 }
 
 /// The distributions that baskets come from.
 #[derive(Debug, Clone, Copy)]
-pub struct Baskets {
+pub(super) struct Baskets {
     /// Value of an order at a spend rate of one.
     value: Gamma<f64>,
     extra_lines: Poisson<f64>,
@@ -93,15 +96,14 @@ pub struct Baskets {
 
 impl Baskets {
     /// The distributions of the constants; `None` if one of those is not positive.
-    pub fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         let value = Gamma::new(SPEND_P, 1.0).ok()?;
         Some(Self { value, extra_lines: Poisson::new(EXTRA_LINES).ok()? })
     }
 
-    /// The lines of `purchase`, which becomes the order `order_id`.
-    pub fn fill(
+    /// The lines of `purchase`; the id of the order is left to the caller.
+    pub(super) fn fill(
         &self,
-        order_id: i64,
         purchase: &Purchase,
         nature: &Nature,
         (range, history): (&Range, &History),
@@ -122,7 +124,7 @@ impl Baskets {
             let (discount_amount, coupon_amount) =
                 reductions(i64::from(quantity) * unit_price, purchase.campaign_id, stream);
             lines.push(Line {
-                order_id,
+                order_id: 0,
                 line_no,
                 product_id: product.product_id,
                 quantity,
@@ -146,7 +148,7 @@ fn reductions(gross: i64, campaign_id: Option<i64>, stream: &mut Stream) -> (i64
 }
 
 /// The order of `customer` with `lines`.
-pub fn order(order_id: i64, customer: &Customer, purchase: &Purchase, lines: &[Line]) -> Order {
+pub(super) fn order(order_id: i64, customer: &Customer, purchase: &Purchase, lines: &[Line]) -> Order {
     let in_store = purchase.sales_channel == "store";
     let paid = lines.iter().map(Line::net).sum::<i64>();
     let count = i64::try_from(lines.len()).unwrap_or_default();
@@ -164,7 +166,7 @@ pub fn order(order_id: i64, customer: &Customer, purchase: &Purchase, lines: &[L
 }
 
 /// What comes back of `lines` before `until`; ids are left to the caller.
-pub fn returns(ordered_at: i64, lines: &[Line], until: i64, stream: &mut Stream) -> Vec<Return> {
+pub(super) fn returns(ordered_at: i64, lines: &[Line], until: i64, stream: &mut Stream) -> Vec<Return> {
     let whole_order = happens(stream, ORDER_RETURN_SHARE);
     let soon = ordered_at + seconds(between(stream, 0.05, 3.0));
     let mut found = Vec::new();
@@ -172,8 +174,7 @@ pub fn returns(ordered_at: i64, lines: &[Line], until: i64, stream: &mut Stream)
         let comes_back = happens(stream, LINE_RETURN_SHARE);
         let later = ordered_at + seconds(between(stream, RETURN_DAYS.0, RETURN_DAYS.1));
         let part = stream.random_range(1..=line.quantity);
-        let (returned_at, quantity) =
-            if whole_order { (soon, line.quantity) } else { (later, part) };
+        let (returned_at, quantity) = if whole_order { (soon, line.quantity) } else { (later, part) };
         if (whole_order || comes_back) && returned_at < until {
             found.push(return_of(line, returned_at, quantity));
         }

@@ -7,23 +7,24 @@ use super::history::{DAY, History};
 
 /// One campaign.
 #[derive(Debug, Clone)]
-pub struct Campaign {
+#[expect(clippy::struct_field_names, reason = "fields are named as the columns")]
+pub(super) struct Campaign {
     /// Its id, from 1, in order of start.
-    pub campaign_id: i64,
+    pub(super) campaign_id: i64,
     /// The yearly plan it belongs to; a plan has none.
-    pub parent_campaign_id: Option<i64>,
+    pub(super) parent_campaign_id: Option<i64>,
     /// What people call it.
-    pub name: String,
+    pub(super) name: String,
     /// What it does; a plan addresses nobody itself.
-    pub programme: Option<&'static Programme>,
+    pub(super) programme: Option<&'static Programme>,
     /// When it began.
-    pub started_at: i64,
+    pub(super) started_at: i64,
     /// When it ended or will end.
-    pub ends_at: i64,
+    pub(super) ends_at: i64,
 }
 
 /// The campaigns of `history`, in order of start.
-pub fn campaigns(history: &History) -> Vec<Campaign> {
+pub(super) fn campaigns(history: &History) -> Vec<Campaign> {
     let plans = (0_i64..).zip(history.years()).map(|(year, day)| plan(year, *day, history));
     let mut found = plans.collect::<Vec<_>>();
     for programme in PROGRAMMES {

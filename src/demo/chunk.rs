@@ -18,18 +18,18 @@ use super::tables::{self, Table};
 use super::{DemoError, World};
 
 /// What every chunk reads.
-pub struct Company {
+pub(super) struct Company {
     seed: u64,
     /// How many customers there are.
-    pub customers: i64,
+    pub(super) customers: i64,
     /// How many of them share their random streams.
-    pub chunk_customers: i64,
+    pub(super) chunk_customers: i64,
     /// The days behind the company.
-    pub history: History,
+    pub(super) history: History,
     /// What it sells.
-    pub range: Range,
+    pub(super) range: Range,
     /// What it ran.
-    pub campaigns: Vec<Campaign>,
+    pub(super) campaigns: Vec<Campaign>,
     natures: Natures,
     baskets: Baskets,
 }
@@ -40,7 +40,7 @@ impl Company {
     /// # Errors
     ///
     /// Returns [`DemoError::Impossible`] for a last day far from today.
-    pub fn new(world: &World, customers: i64, chunk_customers: i64) -> Result<Self, DemoError> {
+    pub(super) fn new(world: &World, customers: i64, chunk_customers: i64) -> Result<Self, DemoError> {
         let impossible = |what, expected| DemoError::Impossible { what, expected };
         let history = History::before(world.until)
             .ok_or_else(|| impossible("last day", "in the years 1975 to 2200"))?;
@@ -60,22 +60,22 @@ impl Company {
 
 /// The rows of some customers.
 #[derive(Debug, Default)]
-pub struct Chunk {
+pub(super) struct Chunk {
     /// By id.
-    pub customers: Vec<Customer>,
+    pub(super) customers: Vec<Customer>,
     /// By id: by customer, then time.
-    pub orders: Vec<Order>,
+    pub(super) orders: Vec<Order>,
     /// By order and number.
-    pub lines: Vec<Line>,
+    pub(super) lines: Vec<Line>,
     /// By id: by order and line.
-    pub returns: Vec<Return>,
+    pub(super) returns: Vec<Return>,
     /// Members by customer and campaign, touches by id: by customer, then time.
-    pub contacts: Contacts,
+    pub(super) contacts: Contacts,
 }
 
 impl Chunk {
     /// The sources a chunk has rows of.
-    pub const TABLES: [Table; 6] = [
+    pub(super) const TABLES: [Table; 6] = [
         Table::Customers,
         Table::Orders,
         Table::OrderLines,
@@ -85,7 +85,7 @@ impl Chunk {
     ];
 
     /// Its rows as one batch a source, in the order of [`Chunk::TABLES`].
-    pub fn batches(&self) -> [Result<RecordBatch, ArrowError>; 6] {
+    pub(super) fn batches(&self) -> [Result<RecordBatch, ArrowError>; 6] {
         [
             tables::customers(&self.customers),
             tables::orders(&self.orders),
@@ -119,21 +119,22 @@ impl Streams {
 }
 
 /// The rows of the customers at `places` (from 0), which are one chunk.
-pub fn chunk(company: &Company, places: Span<i64>) -> Chunk {
+pub(super) fn chunk(company: &Company, places: Span<i64>) -> Chunk {
     let first = places.start;
     let number = u64::try_from(first / company.chunk_customers).unwrap_or_default();
     let of = |entity| stream(company.seed, entity, number);
     let mut streams = Streams::new(of);
     let mut made = Chunk::default();
     let (history, campaigns) = (&company.history, company.campaigns.as_slice());
-    let drawn =
-        customers(places, company.customers, history, campaigns, &mut of(Entity::Customers));
+    let drawn = customers(places, company.customers, history, campaigns, &mut of(Entity::Customers));
     for customer in &drawn {
         let nature = company.natures.draw(&mut streams.natures);
         let mut orders = purchases(customer, &nature, history, &mut streams.purchases);
         let stream = &mut streams.contacts;
-        contact(customer, &mut orders, campaigns, history, &mut made.contacts, stream);
-        sell(company, customer, &nature, &orders, &mut streams, &mut made);
+        let mut contacts = contact(customer, &mut orders, campaigns, history, stream);
+        made.contacts.members.append(&mut contacts.members);
+        made.contacts.touches.append(&mut contacts.touches);
+        sell(company, (customer, &nature, &orders), &mut streams, &mut made);
     }
     made.customers = drawn;
     number_from(&mut made, first * IDS_PER_CUSTOMER);
@@ -143,9 +144,7 @@ pub fn chunk(company: &Company, places: Span<i64>) -> Chunk {
 /// Fills the orders of `customer`.
 fn sell(
     company: &Company,
-    customer: &Customer,
-    nature: &Nature,
-    orders: &Purchases,
+    (customer, nature, orders): (&Customer, &Nature, &Purchases),
     streams: &mut Streams,
     made: &mut Chunk,
 ) {
@@ -153,7 +152,10 @@ fn sell(
     for purchase in &orders.made {
         let order_id = i64::try_from(made.orders.len()).unwrap_or_default();
         let shelf = (&company.range, &company.history);
-        let lines = company.baskets.fill(order_id, purchase, nature, shelf, &mut streams.baskets);
+        let mut lines = company.baskets.fill(purchase, nature, shelf, &mut streams.baskets);
+        for line in &mut lines {
+            line.order_id = order_id;
+        }
         let back = returns(purchase.ordered_at, &lines, until, &mut streams.returns);
         made.orders.push(order(order_id, customer, purchase, &lines));
         made.lines.extend(lines);
@@ -164,8 +166,12 @@ fn sell(
 /// Gives orders, returns and touches their ids, from `base` + 1 on.
 fn number_from(made: &mut Chunk, base: i64) {
     let first = base + 1;
-    made.orders.iter_mut().for_each(|order| order.order_id += first);
-    made.lines.iter_mut().for_each(|line| line.order_id += first);
+    for order in &mut made.orders {
+        order.order_id += first;
+    }
+    for line in &mut made.lines {
+        line.order_id += first;
+    }
     for (return_id, it) in (first..).zip(&mut made.returns) {
         it.order_id += first;
         it.return_id = return_id;

@@ -4,45 +4,45 @@
 //! A test compares what is generated with these, so a change here moves the tests with it.
 
 /// Customers at scale 1.
-pub const CUSTOMERS_AT_SCALE_1: f64 = 1_000_000.0;
+pub(super) const CUSTOMERS_AT_SCALE_1: f64 = 1_000_000.0;
 /// The largest scale accepted: ids and sizes stay far from the limits of their types.
-pub const MAX_SCALE: f64 = 1_000.0;
+pub(super) const MAX_SCALE: f64 = 1_000.0;
 /// Products at scale 1; the number grows with the square root of the scale.
-pub const PRODUCTS_AT_SCALE_1: f64 = 10_000.0;
+pub(super) const PRODUCTS_AT_SCALE_1: f64 = 10_000.0;
 /// The fewest products a company sells.
-pub const MIN_PRODUCTS: f64 = 100.0;
+pub(super) const MIN_PRODUCTS: f64 = 100.0;
 /// Years of history before `until`.
-pub const HISTORY_YEARS: i64 = 3;
+pub(super) const HISTORY_YEARS: i64 = 3;
 /// Ids of orders, returns and touches set aside for each customer, so that no chunk has to
 /// know how many another one used.
-pub const IDS_PER_CUSTOMER: i64 = 2_000;
+pub(super) const IDS_PER_CUSTOMER: i64 = 2_000;
 
 /// Share of customers who arrive while the company opens.
-pub const OPENING_SHARE: f64 = 0.3;
+pub(super) const OPENING_SHARE: f64 = 0.3;
 /// Length of the opening.
-pub const OPENING_DAYS: f64 = 90.0;
+pub(super) const OPENING_DAYS: f64 = 90.0;
 /// Share of customers who register and never buy.
-pub const NEVER_BUYS: f64 = 0.04;
+pub(super) const NEVER_BUYS: f64 = 0.04;
 /// Share of customers who buy for a business.
-pub const BUSINESS_SHARE: f64 = 0.12;
+pub(super) const BUSINESS_SHARE: f64 = 0.12;
 /// Share of customers whom an earlier customer brought.
-pub const REFERRED_SHARE: f64 = 0.08;
+pub(super) const REFERRED_SHARE: f64 = 0.08;
 /// Share of the referred who would have come anyway.
-pub const WOULD_HAVE_COME_ANYWAY: f64 = 0.35;
+pub(super) const WOULD_HAVE_COME_ANYWAY: f64 = 0.35;
 /// What a referrer gets.
-pub const REFERRAL_INCENTIVE: i64 = 1_000;
+pub(super) const REFERRAL_INCENTIVE: i64 = 1_000;
 /// Share of the unreferred whom a campaign that was open on their day brought.
-pub const CAMPAIGN_ACQUIRED_SHARE: f64 = 0.4;
+pub(super) const CAMPAIGN_ACQUIRED_SHARE: f64 = 0.4;
 /// The least and the most a customer whom a campaign brought did cost.
-pub const ACQUISITION_COST: (i64, i64) = (300, 4_500);
+pub(super) const ACQUISITION_COST: (i64, i64) = (300, 4_500);
 /// Share of each consumer attribute the company never learned.
-pub const UNKNOWN_ATTRIBUTE: f64 = 0.05;
+pub(super) const UNKNOWN_ATTRIBUTE: f64 = 0.05;
 /// Share of business customers who are one more contact of the firm before them.
-pub const SAME_FIRM: f64 = 0.3;
+pub(super) const SAME_FIRM: f64 = 0.3;
 /// Age at the end of the history: the youngest and the oldest consumer.
-pub const AGE_YEARS: (i32, i32) = (18, 84);
+pub(super) const AGE_YEARS: (i32, i32) = (18, 84);
 /// Regions and their shares of the customers.
-pub const REGIONS: &[(&str, f64)] = &[
+pub(super) const REGIONS: &[(&str, f64)] = &[
     ("north", 0.16),
     ("north_east", 0.09),
     ("east", 0.12),
@@ -53,9 +53,9 @@ pub const REGIONS: &[(&str, f64)] = &[
     ("north_west", 0.07),
 ];
 /// Genders of consumers.
-pub const GENDERS: &[(&str, f64)] = &[("female", 0.52), ("male", 0.46), ("other", 0.02)];
+pub(super) const GENDERS: &[(&str, f64)] = &[("female", 0.52), ("male", 0.46), ("other", 0.02)];
 /// Occupations of consumers.
-pub const OCCUPATIONS: &[(&str, f64)] = &[
+pub(super) const OCCUPATIONS: &[(&str, f64)] = &[
     ("employee", 0.44),
     ("skilled_worker", 0.17),
     ("self_employed", 0.10),
@@ -64,12 +64,12 @@ pub const OCCUPATIONS: &[(&str, f64)] = &[
     ("retired", 0.13),
 ];
 /// Income bands of consumers.
-pub const INCOME_BANDS: &[(&str, f64)] =
+pub(super) const INCOME_BANDS: &[(&str, f64)] =
     &[("low", 0.18), ("lower_middle", 0.27), ("middle", 0.29), ("upper_middle", 0.18), ("high", 0.08)];
 /// Persons in a consumer's household.
-pub const HOUSEHOLD_SIZES: &[(i32, f64)] = &[(1, 0.38), (2, 0.33), (3, 0.14), (4, 0.11), (5, 0.04)];
+pub(super) const HOUSEHOLD_SIZES: &[(i32, f64)] = &[(1, 0.38), (2, 0.33), (3, 0.14), (4, 0.11), (5, 0.04)];
 /// Industries of business customers.
-pub const INDUSTRIES: &[(&str, f64)] = &[
+pub(super) const INDUSTRIES: &[(&str, f64)] = &[
     ("retail", 0.24),
     ("hospitality", 0.18),
     ("crafts", 0.21),
@@ -78,90 +78,90 @@ pub const INDUSTRIES: &[(&str, f64)] = &[
     ("professional_services", 0.16),
 ];
 /// Employees of business customers.
-pub const COMPANY_SIZES: &[(&str, f64)] =
+pub(super) const COMPANY_SIZES: &[(&str, f64)] =
     &[("1-9", 0.62), ("10-49", 0.25), ("50-249", 0.10), ("250+", 0.03)];
 
 /// Purchase rates are gamma distributed: shape `r` of BG/NBD.
-pub const RATE_SHAPE: f64 = 0.6;
+pub(super) const RATE_SHAPE: f64 = 0.6;
 /// Purchase rates are gamma distributed: `alpha` of BG/NBD, in days.
-pub const RATE_ALPHA_DAYS: f64 = 60.0;
+pub(super) const RATE_ALPHA_DAYS: f64 = 60.0;
 /// The chance to leave after a repeat purchase is beta distributed: `a` of BG/NBD.
-pub const DROPOUT_A: f64 = 0.7;
+pub(super) const DROPOUT_A: f64 = 0.7;
 /// The chance to leave after a repeat purchase is beta distributed: `b` of BG/NBD.
-pub const DROPOUT_B: f64 = 4.0;
+pub(super) const DROPOUT_B: f64 = 4.0;
 /// The most baseline orders of one customer; the rates above stay far below it.
-pub const MAX_ORDERS: usize = 600;
+pub(super) const MAX_ORDERS: usize = 600;
 /// List value of an order, before discounts: shape `p` of gamma-gamma.
-pub const SPEND_P: f64 = 5.0;
+pub(super) const SPEND_P: f64 = 5.0;
 /// Spread of spend levels between customers: `q` of gamma-gamma.
-pub const SPEND_Q: f64 = 4.0;
+pub(super) const SPEND_Q: f64 = 4.0;
 /// Scale of spend levels: `gamma` of gamma-gamma, in cents; the mean order is `p·gamma/(q-1)`.
-pub const SPEND_GAMMA: f64 = 4_200.0;
+pub(super) const SPEND_GAMMA: f64 = 4_200.0;
 /// Lines of an order beyond the first: mean of a Poisson distribution.
-pub const EXTRA_LINES: f64 = 1.25;
+pub(super) const EXTRA_LINES: f64 = 1.25;
 /// The most lines of one order.
-pub const MAX_LINES: i32 = 30;
+pub(super) const MAX_LINES: i32 = 30;
 /// Trade in each month against the average month, January first.
-pub const MONTH_WEIGHTS: [f64; 12] =
+pub(super) const MONTH_WEIGHTS: [f64; 12] =
     [0.86, 0.82, 0.93, 0.95, 0.98, 0.94, 0.90, 0.88, 0.97, 1.03, 1.27, 1.47];
 /// Trade on each day of the week against the average day, Monday first.
-pub const WEEKDAY_WEIGHTS: [f64; 7] = [0.92, 0.90, 0.93, 0.98, 1.14, 1.28, 0.85];
+pub(super) const WEEKDAY_WEIGHTS: [f64; 7] = [0.92, 0.90, 0.93, 0.98, 1.14, 1.28, 0.85];
 /// Trade in each hour of the day (UTC), midnight first.
-pub const HOUR_WEIGHTS: [f64; 24] = [
-    1.0, 0.5, 0.3, 0.2, 0.2, 0.4, 1.0, 2.5, 4.5, 6.0, 7.0, 7.0, 6.5, 6.0, 6.0, 6.5, 7.5, 8.5, 9.0,
-    8.0, 6.0, 4.0, 2.5, 1.5,
+pub(super) const HOUR_WEIGHTS: [f64; 24] = [
+    1.0, 0.5, 0.3, 0.2, 0.2, 0.4, 1.0, 2.5, 4.5, 6.0, 7.0, 7.0, 6.5, 6.0, 6.0, 6.5, 7.5, 8.5, 9.0, 8.0, 6.0,
+    4.0, 2.5, 1.5,
 ];
 /// Sales channels and their shares of the orders.
-pub const SALES_CHANNELS: &[(&str, f64)] =
+pub(super) const SALES_CHANNELS: &[(&str, f64)] =
     &[("web", 0.46), ("store", 0.31), ("app", 0.15), ("phone", 0.08)];
 /// Stores; a customer has one nearby.
-pub const STORES: i64 = 24;
+pub(super) const STORES: i64 = 24;
 /// Sales representatives; a business customer has one.
-pub const SALES_REPS: i64 = 20;
+pub(super) const SALES_REPS: i64 = 20;
 /// What fulfilling an order costs: in a store, and elsewhere.
-pub const FULFILMENT_COST: (i64, i64) = (60, 390);
+pub(super) const FULFILMENT_COST: (i64, i64) = (60, 390);
 /// What fulfilling each line adds.
-pub const FULFILMENT_COST_PER_LINE: i64 = 45;
+pub(super) const FULFILMENT_COST_PER_LINE: i64 = 45;
 /// What a payment costs: the fixed part.
-pub const PAYMENT_COST: i64 = 20;
+pub(super) const PAYMENT_COST: i64 = 20;
 /// What a payment costs: the part of the amount paid.
-pub const PAYMENT_COST_RATE: f64 = 0.012;
+pub(super) const PAYMENT_COST_RATE: f64 = 0.012;
 
 /// Share of lines sold at a discount.
-pub const DISCOUNT_SHARE: f64 = 0.22;
+pub(super) const DISCOUNT_SHARE: f64 = 0.22;
 /// Depths of a discount.
-pub const DISCOUNT_DEPTHS: &[(f64, f64)] = &[(0.05, 0.3), (0.1, 0.35), (0.2, 0.25), (0.3, 0.1)];
+pub(super) const DISCOUNT_DEPTHS: &[(f64, f64)] = &[(0.05, 0.3), (0.1, 0.35), (0.2, 0.25), (0.3, 0.1)];
 /// Share of lines of a campaign's order that redeem its coupon.
-pub const COUPON_SHARE: f64 = 0.6;
+pub(super) const COUPON_SHARE: f64 = 0.6;
 /// What a coupon takes off what is left after the discount.
-pub const COUPON_DEPTH: f64 = 0.1;
+pub(super) const COUPON_DEPTH: f64 = 0.1;
 /// Share of orders taken back whole within three days.
-pub const ORDER_RETURN_SHARE: f64 = 0.012;
+pub(super) const ORDER_RETURN_SHARE: f64 = 0.012;
 /// Share of lines of the other orders that come back, in part or whole.
-pub const LINE_RETURN_SHARE: f64 = 0.045;
+pub(super) const LINE_RETURN_SHARE: f64 = 0.045;
 /// Days after which a line comes back: the first and the last.
-pub const RETURN_DAYS: (f64, f64) = (3.0, 30.0);
+pub(super) const RETURN_DAYS: (f64, f64) = (3.0, 30.0);
 
 /// Median list price.
-pub const PRICE_MEDIAN: f64 = 1_450.0;
+pub(super) const PRICE_MEDIAN: f64 = 1_450.0;
 /// Standard deviation of the logarithm of list prices.
-pub const PRICE_SIGMA: f64 = 0.85;
+pub(super) const PRICE_SIGMA: f64 = 0.85;
 /// The lowest and the highest list price.
-pub const PRICE_RANGE: (i64, i64) = (95, 49_900);
+pub(super) const PRICE_RANGE: (i64, i64) = (95, 49_900);
 /// Unit cost as a share of the list price: the least and the most.
-pub const COST_SHARE: (f64, f64) = (0.42, 0.78);
+pub(super) const COST_SHARE: (f64, f64) = (0.42, 0.78);
 /// What prices rise each year of the history.
-pub const PRICE_RISE: f64 = 0.025;
+pub(super) const PRICE_RISE: f64 = 0.025;
 /// What costs rise each year of the history.
-pub const COST_RISE: f64 = 0.035;
+pub(super) const COST_RISE: f64 = 0.035;
 /// Share of products launched before the history begins.
-pub const ESTABLISHED_SHARE: f64 = 0.8;
+pub(super) const ESTABLISHED_SHARE: f64 = 0.8;
 /// Offset of the Zipf law of popularity: the product of rank k (from 0) has weight 1 / (k + offset).
-pub const POPULARITY_OFFSET: f64 = 10.0;
+pub(super) const POPULARITY_OFFSET: f64 = 10.0;
 /// How many products a customer looks at to find one within the budget of the line.
-pub const LOOKS: u32 = 6;
+pub(super) const LOOKS: u32 = 6;
 /// Categories: name, what a product is called, its share of the range, and whether it is durable.
-pub const CATEGORIES: &[(&str, &str, f64, Durable)] = &[
+pub(super) const CATEGORIES: &[(&str, &str, f64, Durable)] = &[
     ("groceries", "Pantry Box", 0.22, Durable::No),
     ("beverages", "Roast", 0.14, Durable::No),
     ("household", "Cleaner", 0.16, Durable::No),
@@ -172,7 +172,7 @@ pub const CATEGORIES: &[(&str, &str, f64, Durable)] = &[
     ("electronics", "Lamp", 0.06, Durable::Yes),
 ];
 /// Brands; the first is the company's own.
-pub const BRANDS: &[(&str, f64)] = &[
+pub(super) const BRANDS: &[(&str, f64)] = &[
     ("Goodwill", 0.26),
     ("Alder", 0.16),
     ("Brightside", 0.14),
@@ -185,7 +185,7 @@ pub const BRANDS: &[(&str, f64)] = &[
 
 /// Whether a product lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durable {
+pub(super) enum Durable {
     /// It lasts for years.
     Yes,
     /// It is used up.
@@ -193,21 +193,21 @@ pub enum Durable {
 }
 
 /// Share of web and app orders with a recorded visit before.
-pub const VISIT_SHARE: f64 = 0.5;
+pub(super) const VISIT_SHARE: f64 = 0.5;
 /// Share of orders after which the customer calls the service.
-pub const SERVICE_CALL_SHARE: f64 = 0.04;
+pub(super) const SERVICE_CALL_SHARE: f64 = 0.04;
 /// Share of treated members' own orders in the lookback that name the campaign.
-pub const CLAIMED_SHARE: f64 = 0.12;
+pub(super) const CLAIMED_SHARE: f64 = 0.12;
 /// Days a customer counts as new in a campaign's segments.
-pub const NEW_DAYS: i64 = 90;
+pub(super) const NEW_DAYS: i64 = 90;
 /// Days of silence after which a customer counts as silent in a campaign's segments.
-pub const SILENT_DAYS: i64 = 180;
+pub(super) const SILENT_DAYS: i64 = 180;
 /// Ratings people give.
-pub const RATINGS: &[(i32, f64)] = &[(1, 0.04), (2, 0.08), (3, 0.22), (4, 0.38), (5, 0.28)];
+pub(super) const RATINGS: &[(i32, f64)] = &[(1, 0.04), (2, 0.08), (3, 0.22), (4, 0.38), (5, 0.28)];
 
 /// Whom a campaign may address on the day it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
+pub(super) enum Audience {
     /// Every customer.
     Everyone,
     /// Customers who ordered in the last so many days.
@@ -220,7 +220,7 @@ pub enum Audience {
 
 /// How a campaign finds its people.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Selection {
+pub(super) enum Selection {
     /// A list of members; the share `holdout` of them is not contacted.
     Listed {
         /// Share of members in the holdout arm.
@@ -232,7 +232,7 @@ pub enum Selection {
 
 /// Who begins a touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
+pub(super) enum Direction {
     /// The customer.
     In,
     /// The company.
@@ -241,50 +241,50 @@ pub enum Direction {
 
 /// One link of the chain of touches a campaign causes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step {
+pub(super) struct Step {
     /// The kind of touch.
-    pub kind: &'static str,
+    pub(super) kind: &'static str,
     /// Who begins it.
-    pub direction: Direction,
+    pub(super) direction: Direction,
     /// The chance that it follows the link before.
-    pub chance: f64,
+    pub(super) chance: f64,
     /// It follows within so many hours.
-    pub within_hours: f64,
+    pub(super) within_hours: f64,
 }
 
 /// A campaign the company repeats.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Programme {
+pub(super) struct Programme {
     /// What people call it.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// The campaign's kind.
-    pub kind: &'static str,
+    pub(super) kind: &'static str,
     /// The campaign's purpose.
-    pub purpose: &'static str,
+    pub(super) purpose: &'static str,
     /// The channel of the campaign and its touches.
-    pub channel: &'static str,
+    pub(super) channel: &'static str,
     /// Day of the history on which it first starts.
-    pub first_day: i64,
+    pub(super) first_day: i64,
     /// Days between two starts.
-    pub every_days: i64,
+    pub(super) every_days: i64,
     /// Days it lasts.
-    pub lasts_days: i64,
+    pub(super) lasts_days: i64,
     /// Days in which an order may be its doing.
-    pub lookback_days: i32,
+    pub(super) lookback_days: i32,
     /// Whom it may address.
-    pub audience: Audience,
+    pub(super) audience: Audience,
     /// How it finds them.
-    pub selection: Selection,
+    pub(super) selection: Selection,
     /// Share of the audience that is on the list, or comes.
-    pub reach: f64,
+    pub(super) reach: f64,
     /// True chance that a contact brings one order that would not have been placed.
-    pub lift: f64,
+    pub(super) lift: f64,
     /// Cost of one contact.
-    pub contact_cost: i64,
+    pub(super) contact_cost: i64,
     /// What a person who wants no more does after the first contact, and the chance of it.
-    pub refusal: (&'static str, f64),
+    pub(super) refusal: (&'static str, f64),
     /// The chain of touches; it ends at the first link that does not follow.
-    pub steps: &'static [Step],
+    pub(super) steps: &'static [Step],
 }
 
 const fn out(kind: &'static str, chance: f64, within_hours: f64) -> Step {
@@ -302,8 +302,7 @@ const EMAIL: &[Step] = &[
     back("clicked", 0.16, 1.0),
     back("visited", 0.9, 0.1),
 ];
-const LETTER: &[Step] =
-    &[out("sent", 1.0, 24.0), out("delivered", 0.96, 96.0), back("replied", 0.03, 240.0)];
+const LETTER: &[Step] = &[out("sent", 1.0, 24.0), out("delivered", 0.96, 96.0), back("replied", 0.03, 240.0)];
 const CALL: &[Step] = &[out("called", 1.0, 240.0), back("replied", 0.3, 24.0)];
 const MEETING: &[Step] = &[
     out("sent", 1.0, 24.0),
@@ -311,8 +310,7 @@ const MEETING: &[Step] = &[
     back("attended", 0.8, 120.0),
     back("rated", 0.5, 48.0),
 ];
-const SURVEY: &[Step] =
-    &[out("sent", 1.0, 24.0), out("delivered", 0.98, 0.1), back("rated", 0.18, 96.0)];
+const SURVEY: &[Step] = &[out("sent", 1.0, 24.0), out("delivered", 0.98, 0.1), back("rated", 0.18, 96.0)];
 const VISIT: &[Step] = &[back("clicked", 1.0, 0.0), back("visited", 0.85, 0.1)];
 const REGISTRATION: &[Step] = &[back("visited", 1.0, 0.0), back("replied", 0.4, 0.5)];
 
@@ -336,7 +334,7 @@ const PLAIN: Programme = Programme {
 };
 
 /// The programmes, most frequent first.
-pub const PROGRAMMES: &[Programme] = &[
+pub(super) const PROGRAMMES: &[Programme] = &[
     Programme { name: "Newsletter", first_day: 9, reach: 0.12, lift: 0.004, ..PLAIN },
     Programme {
         name: "Goes well with",

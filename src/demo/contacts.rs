@@ -15,55 +15,56 @@ use super::streams::{Stream, between, float, happens, pick, whole};
 
 /// A customer on the list of a campaign.
 #[derive(Debug, Clone, Copy)]
-pub struct Member {
+pub(super) struct Member {
     /// The campaign.
-    pub campaign_id: i64,
+    pub(super) campaign_id: i64,
     /// The customer.
-    pub party_id: i64,
+    pub(super) party_id: i64,
     /// `treatment` or `holdout`.
-    pub arm: &'static str,
+    pub(super) arm: &'static str,
     /// When the list was made.
-    pub assigned_at: i64,
+    pub(super) assigned_at: i64,
     /// `new`, `regular` or `silent` on that day.
-    pub segment: &'static str,
+    pub(super) segment: &'static str,
 }
 
 /// One contact between the company and a customer.
 #[derive(Debug, Clone, Copy)]
-pub struct Touch {
+#[expect(clippy::struct_field_names, reason = "fields are named as the columns")]
+pub(super) struct Touch {
     /// The id.
-    pub touch_id: i64,
+    pub(super) touch_id: i64,
     /// The campaign, if it belongs to one.
-    pub campaign_id: Option<i64>,
+    pub(super) campaign_id: Option<i64>,
     /// The customer.
-    pub party_id: i64,
+    pub(super) party_id: i64,
     /// The channel.
-    pub channel: &'static str,
+    pub(super) channel: &'static str,
     /// When.
-    pub touched_at: i64,
+    pub(super) touched_at: i64,
     /// Who began it.
-    pub direction: Direction,
+    pub(super) direction: Direction,
     /// What for.
-    pub purpose: &'static str,
+    pub(super) purpose: &'static str,
     /// What happened.
-    pub kind: &'static str,
+    pub(super) kind: &'static str,
     /// The rating, where one was given.
-    pub rating: Option<i32>,
+    pub(super) rating: Option<i32>,
     /// What it cost, in cents.
-    pub cost: i64,
+    pub(super) cost: i64,
     /// Whether it advertises.
-    pub is_commercial: bool,
+    pub(super) is_commercial: bool,
     /// Who did it.
-    pub sales_rep_id: Option<i64>,
+    pub(super) sales_rep_id: Option<i64>,
 }
 
-/// What the campaigns did with the customers of a chunk.
+/// Contacts with one or more customers.
 #[derive(Debug, Default)]
-pub struct Contacts {
+pub(super) struct Contacts {
     /// By customer, then campaign.
-    pub members: Vec<Member>,
+    pub(super) members: Vec<Member>,
     /// By customer, then time.
-    pub touches: Vec<Touch>,
+    pub(super) touches: Vec<Touch>,
 }
 
 /// One customer while the campaigns go by.
@@ -75,32 +76,30 @@ struct Walk<'a> {
     touches: Vec<Touch>,
 }
 
-/// Leads `customer` through `campaigns`, in order of start: adds members and touches to
-/// `contacts`, and to `orders` those that a contact brought.
-pub fn contact(
+/// Leads `customer` through `campaigns`, in order of start: gives members and touches, and
+/// adds to `orders` those that a contact brought.
+pub(super) fn contact(
     customer: &Customer,
     orders: &mut Purchases,
     campaigns: &[Campaign],
     history: &History,
-    contacts: &mut Contacts,
     stream: &mut Stream,
-) {
-    let mut walk =
-        Walk { customer, history, orders, unsubscribed: Vec::new(), touches: Vec::new() };
+) -> Contacts {
+    let mut walk = Walk { customer, history, orders, unsubscribed: Vec::new(), touches: Vec::new() };
+    let mut members = Vec::new();
     walk.acquisition(campaigns, stream);
     for campaign in campaigns {
         let Some(programme) = campaign.programme else { continue };
         match programme.selection {
             Selection::Listed { holdout } => {
-                let member = walk.listed(campaign, programme, holdout, stream);
-                contacts.members.extend(member);
+                members.extend(walk.listed(campaign, programme, holdout, stream));
             }
             Selection::Open => walk.open(campaign, programme, stream),
         }
     }
     walk.service(stream);
     walk.touches.sort_by_key(|touch| touch.touched_at);
-    contacts.touches.append(&mut walk.touches);
+    Contacts { members, touches: walk.touches }
 }
 
 impl Walk<'_> {
@@ -108,15 +107,17 @@ impl Walk<'_> {
     fn acquisition(&mut self, campaigns: &[Campaign], stream: &mut Stream) {
         let Origin::Campaign { campaign_id, .. } = self.customer.origin else { return };
         let brought = campaigns.iter().find(|campaign| campaign.campaign_id == campaign_id);
-        let Some((campaign, programme)) =
-            brought.and_then(|campaign| Some((campaign, campaign.programme?)))
+        let Some((campaign, programme)) = brought.and_then(|campaign| Some((campaign, campaign.programme?)))
         else {
             return;
         };
         let before = stream.random_range(30..1_800) * 1_000_000;
         let touched_at = (self.customer.created_at - before).max(campaign.started_at);
         let visit = Step { kind: "clicked", direction: Direction::In, chance: 1.0, within_hours: 0.0 };
-        self.touch(campaign, programme, &visit, touched_at, programme.contact_cost);
+        self.touches.push(Touch {
+            cost: programme.contact_cost,
+            ..self.touch(campaign, programme, &visit, touched_at)
+        });
     }
 
     /// Puts the customer on the list of `campaign`, or not.
@@ -158,13 +159,7 @@ impl Walk<'_> {
     }
 
     /// The chain of touches from `start` on, and the orders that name the campaign.
-    fn treat(
-        &mut self,
-        campaign: &Campaign,
-        programme: &Programme,
-        start: i64,
-        stream: &mut Stream,
-    ) {
+    fn treat(&mut self, campaign: &Campaign, programme: &Programme, start: i64, stream: &mut Stream) {
         let mut at = start;
         for (link, step) in programme.steps.iter().enumerate() {
             at += hours(stream, step.within_hours);
@@ -172,10 +167,8 @@ impl Walk<'_> {
                 break;
             }
             let cost = if link == 0 { programme.contact_cost } else { 0 };
-            self.touch(campaign, programme, step, at, cost);
-            if step.kind == "rated" {
-                self.rate(stream);
-            }
+            let rating = (step.kind == "rated").then(|| pick(stream, RATINGS));
+            self.touches.push(Touch { rating, cost, ..self.touch(campaign, programme, step, at) });
             if link == 0 && self.refuses(campaign, programme, at, stream) {
                 break;
             }
@@ -184,20 +177,14 @@ impl Walk<'_> {
     }
 
     /// Whether the customer wants no more; who unsubscribes is not contacted there again.
-    fn refuses(
-        &mut self,
-        campaign: &Campaign,
-        programme: &Programme,
-        at: i64,
-        stream: &mut Stream,
-    ) -> bool {
+    fn refuses(&mut self, campaign: &Campaign, programme: &Programme, at: i64, stream: &mut Stream) -> bool {
         let (kind, chance) = programme.refusal;
         let at = at + hours(stream, 24.0);
         if !happens(stream, chance) || at >= self.history.until() {
             return false;
         }
         let step = Step { kind, direction: Direction::In, chance, within_hours: 24.0 };
-        self.touch(campaign, programme, &step, at, 0);
+        self.touches.push(self.touch(campaign, programme, &step, at));
         if kind == "unsubscribed" {
             self.unsubscribed.push(programme.channel);
         }
@@ -263,16 +250,10 @@ impl Walk<'_> {
         });
     }
 
-    fn touch(
-        &mut self,
-        campaign: &Campaign,
-        programme: &Programme,
-        step: &Step,
-        touched_at: i64,
-        cost: i64,
-    ) {
+    /// A touch of `campaign` that cost nothing.
+    fn touch(&self, campaign: &Campaign, programme: &Programme, step: &Step, touched_at: i64) -> Touch {
         let by_person = matches!(step.kind, "called" | "attended");
-        self.touches.push(Touch {
+        Touch {
             touch_id: 0,
             campaign_id: Some(campaign.campaign_id),
             party_id: self.customer.customer_id,
@@ -282,17 +263,9 @@ impl Walk<'_> {
             purpose: programme.purpose,
             kind: step.kind,
             rating: None,
-            cost,
+            cost: 0,
             is_commercial: step.direction == Direction::Out && programme.kind != "survey",
             sales_rep_id: self.customer.sales_rep_id().filter(|_| by_person),
-        });
-    }
-
-    /// Gives the last touch a rating.
-    fn rate(&mut self, stream: &mut Stream) {
-        let rating = pick(stream, RATINGS);
-        if let Some(touch) = self.touches.last_mut() {
-            touch.rating = Some(rating);
         }
     }
 

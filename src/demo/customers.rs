@@ -8,59 +8,60 @@ use rand_distr::{Beta, Distribution, Gamma};
 use super::campaigns::Campaign;
 use super::constants::{
     ACQUISITION_COST, AGE_YEARS, BUSINESS_SHARE, CAMPAIGN_ACQUIRED_SHARE, COMPANY_SIZES, DROPOUT_A,
-    DROPOUT_B, GENDERS, HOUSEHOLD_SIZES, INCOME_BANDS, INDUSTRIES, NEVER_BUYS, OCCUPATIONS,
-    RATE_ALPHA_DAYS, RATE_SHAPE, REFERRAL_INCENTIVE, REFERRED_SHARE, REGIONS, SAME_FIRM, SALES_REPS,
-    SPEND_GAMMA, SPEND_Q, STORES, UNKNOWN_ATTRIBUTE, WOULD_HAVE_COME_ANYWAY,
+    DROPOUT_B, GENDERS, HOUSEHOLD_SIZES, INCOME_BANDS, INDUSTRIES, NEVER_BUYS, OCCUPATIONS, RATE_ALPHA_DAYS,
+    RATE_SHAPE, REFERRAL_INCENTIVE, REFERRED_SHARE, REGIONS, SALES_REPS, SAME_FIRM, SPEND_GAMMA, SPEND_Q,
+    STORES, UNKNOWN_ATTRIBUTE, WOULD_HAVE_COME_ANYWAY,
 };
 use super::history::History;
 use super::streams::{Stream, float, happens, pick};
 
 /// One customer, as the company knows them.
 #[derive(Debug, Clone, Default)]
-pub struct Customer {
+#[expect(clippy::struct_field_names, reason = "fields are named as the columns")]
+pub(super) struct Customer {
     /// The id, from 1, in order of arrival.
-    pub customer_id: i64,
+    pub(super) customer_id: i64,
     /// When the customer arrived.
-    pub created_at: i64,
+    pub(super) created_at: i64,
     /// What only consumers have.
-    pub person: Person,
+    pub(super) person: Person,
     /// What only businesses have.
-    pub firm: Option<Firm>,
+    pub(super) firm: Option<Firm>,
     /// Where the customer lives or has its seat.
-    pub region: &'static str,
+    pub(super) region: &'static str,
     /// How the customer came.
-    pub origin: Origin,
+    pub(super) origin: Origin,
 }
 
 /// What the company knows of a consumer; empty for a business.
 #[derive(Debug, Clone, Default)]
-pub struct Person {
+pub(super) struct Person {
     /// Year of birth.
-    pub birth_year: Option<i32>,
+    pub(super) birth_year: Option<i32>,
     /// Gender.
-    pub gender: Option<&'static str>,
+    pub(super) gender: Option<&'static str>,
     /// Occupation.
-    pub occupation: Option<&'static str>,
+    pub(super) occupation: Option<&'static str>,
     /// Income band of the household.
-    pub income_band: Option<&'static str>,
+    pub(super) income_band: Option<&'static str>,
     /// Persons in the household.
-    pub household_size: Option<i32>,
+    pub(super) household_size: Option<i32>,
 }
 
 /// What the company knows of a business.
 #[derive(Debug, Clone)]
-pub struct Firm {
+pub(super) struct Firm {
     /// Industry.
-    pub industry: &'static str,
+    pub(super) industry: &'static str,
     /// Number of employees, as a band.
-    pub company_size: &'static str,
+    pub(super) company_size: &'static str,
     /// The firm: the id of its first contact.
-    pub account_id: i64,
+    pub(super) account_id: i64,
 }
 
 /// How a customer came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Origin {
+pub(super) enum Origin {
     /// Nobody knows.
     #[default]
     Unknown,
@@ -82,44 +83,44 @@ pub enum Origin {
 
 impl Origin {
     /// What the referrer got, in cents.
-    pub fn incentive(self) -> Option<i64> {
+    pub(super) fn incentive(self) -> Option<i64> {
         matches!(self, Self::Referred { .. }).then_some(REFERRAL_INCENTIVE)
     }
 }
 
 impl Customer {
     /// `business` or `consumer`.
-    pub const fn kind(&self) -> &'static str {
+    pub(super) const fn kind(&self) -> &'static str {
         if self.firm.is_some() { "business" } else { "consumer" }
     }
 
     /// Who looks after the customer.
-    pub fn sales_rep_id(&self) -> Option<i64> {
+    pub(super) fn sales_rep_id(&self) -> Option<i64> {
         self.firm.as_ref().map(|firm| 1 + firm.account_id % SALES_REPS)
     }
 
     /// The store nearby.
-    pub const fn store_id(&self) -> i64 {
+    pub(super) const fn store_id(&self) -> i64 {
         1 + self.customer_id % STORES
     }
 }
 
 /// How a customer behaves: what the company would like to know and does not.
 #[derive(Debug, Clone, Copy)]
-pub struct Nature {
+pub(super) struct Nature {
     /// Whether the customer ever buys.
-    pub buys: bool,
+    pub(super) buys: bool,
     /// Orders in an average day while the customer is one.
-    pub rate: f64,
+    pub(super) rate: f64,
     /// Chance to leave after a repeat purchase.
-    pub dropout: f64,
+    pub(super) dropout: f64,
     /// Rate of the gamma distribution of the value of an order, per cent of money.
-    pub spend_rate: f64,
+    pub(super) spend_rate: f64,
 }
 
 /// The distributions that natures come from.
 #[derive(Debug, Clone, Copy)]
-pub struct Natures {
+pub(super) struct Natures {
     rate: Gamma<f64>,
     dropout: Beta<f64>,
     spend: Gamma<f64>,
@@ -127,7 +128,7 @@ pub struct Natures {
 
 impl Natures {
     /// The distributions of the constants; `None` if one of those is not positive.
-    pub fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         Some(Self {
             rate: Gamma::new(RATE_SHAPE, 1.0 / RATE_ALPHA_DAYS).ok()?,
             dropout: Beta::new(DROPOUT_A, DROPOUT_B).ok()?,
@@ -136,7 +137,7 @@ impl Natures {
     }
 
     /// The next nature of `stream`.
-    pub fn draw(&self, stream: &mut Stream) -> Nature {
+    pub(super) fn draw(&self, stream: &mut Stream) -> Nature {
         Nature {
             buys: !happens(stream, NEVER_BUYS),
             rate: self.rate.sample(stream),
@@ -147,7 +148,7 @@ impl Natures {
 }
 
 /// The customers at `places` (from 0) among `total`, in order of arrival.
-pub fn customers(
+pub(super) fn customers(
     places: Range<i64>,
     total: i64,
     history: &History,
@@ -196,13 +197,13 @@ fn person(history: &History, is_firm: bool, stream: &mut Stream) -> Person {
     let year = i32::from(history.until_day().year());
     let age = stream.random_range(AGE_YEARS.0..=AGE_YEARS.1);
     let mut known = |share: f64| !happens(stream, share);
-    let knows: [bool; 5] = std::array::from_fn(|_| known(UNKNOWN_ATTRIBUTE));
+    let has: [bool; 5] = std::array::from_fn(|_| known(UNKNOWN_ATTRIBUTE));
     Person {
-        birth_year: knows[0].then_some(year - age),
-        gender: Some(pick(stream, GENDERS)).filter(|_| knows[1]),
-        occupation: Some(pick(stream, OCCUPATIONS)).filter(|_| knows[2]),
-        income_band: Some(pick(stream, INCOME_BANDS)).filter(|_| knows[3]),
-        household_size: Some(pick(stream, HOUSEHOLD_SIZES)).filter(|_| knows[4]),
+        birth_year: has[0].then_some(year - age),
+        gender: Some(pick(stream, GENDERS)).filter(|_| has[1]),
+        occupation: Some(pick(stream, OCCUPATIONS)).filter(|_| has[2]),
+        income_band: Some(pick(stream, INCOME_BANDS)).filter(|_| has[3]),
+        household_size: Some(pick(stream, HOUSEHOLD_SIZES)).filter(|_| has[4]),
     }
 }
 
@@ -223,8 +224,6 @@ fn origin(place: i64, created_at: i64, campaigns: &[Campaign], stream: &mut Stre
         acquires && (campaign.started_at..campaign.ends_at).contains(&created_at)
     });
     let cost = stream.random_range(ACQUISITION_COST.0..=ACQUISITION_COST.1);
-    open.next_back().map_or(Origin::Unknown, |campaign| Origin::Campaign {
-        campaign_id: campaign.campaign_id,
-        cost,
-    })
+    open.next_back()
+        .map_or(Origin::Unknown, |campaign| Origin::Campaign { campaign_id: campaign.campaign_id, cost })
 }

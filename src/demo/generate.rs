@@ -53,10 +53,7 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn of(world: &World) -> Result<Self, DemoError> {
         if !(world.scale > 0.0 && world.scale <= MAX_SCALE) {
-            return Err(DemoError::Impossible {
-                what: "scale",
-                expected: "above 0 and at most 1000",
-            });
+            return Err(DemoError::Impossible { what: "scale", expected: "above 0 and at most 1000" });
         }
         let customers = whole(CUSTOMERS_AT_SCALE_1 * world.scale).max(1);
         // At least two parts, so that a small company keeps two threads busy.
@@ -96,8 +93,8 @@ pub(super) fn generate_as(
     thread::scope(|scope| {
         let (sender, messages) = channel();
         for _ in 0..layout.threads.max(1) {
-            let sender = sender.clone();
-            scope.spawn(|| work(&company, layout, &draft, &next, sender));
+            let (sender, company, draft, next) = (sender.clone(), &company, &draft, &next);
+            scope.spawn(move || work(company, layout, draft, next, &sender));
         }
         drop(sender);
         listen(&company, &messages, &next, &mut made, progress)
@@ -107,15 +104,9 @@ pub(super) fn generate_as(
 }
 
 /// Takes parts until there are none, or until another thread failed.
-fn work(
-    company: &Company,
-    layout: &Layout,
-    draft: &Draft,
-    next: &AtomicUsize,
-    sender: Sender<Message>,
-) {
+fn work(company: &Company, layout: &Layout, draft: &Draft, next: &AtomicUsize, sender: &Sender<Message>) {
     while let Some((number, places)) = take(layout, next) {
-        let message = match part(company, draft, number, places, &sender) {
+        let message = match part(company, draft, number, places, sender) {
             Ok(made) => Message::Part(made),
             Err(cause) => Message::Failed(cause),
         };
@@ -194,10 +185,8 @@ fn part(
     places: Span<i64>,
     sender: &Sender<Message>,
 ) -> Result<Vec<SourceSummary>, DemoError> {
-    let mut parts = Chunk::TABLES
-        .iter()
-        .map(|table| draft.part(*table, number))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut parts =
+        Chunk::TABLES.iter().map(|table| draft.part(*table, number)).collect::<Result<Vec<_>, _>>()?;
     let mut first = places.start;
     while first < places.end {
         let last = places.end.min(first + company.chunk_customers);

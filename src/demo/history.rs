@@ -10,13 +10,13 @@ use super::constants::{
 use super::streams::{Stream, float, place, running_sums, whole};
 
 /// Microseconds of an hour.
-pub const HOUR: i64 = 3_600_000_000;
+pub(super) const HOUR: i64 = 3_600_000_000;
 /// Microseconds of a day.
-pub const DAY: i64 = 24 * HOUR;
+pub(super) const DAY: i64 = 24 * HOUR;
 
 /// A half-open span of whole UTC days, with a clock that runs faster on busy days.
 #[derive(Debug, Clone)]
-pub struct History {
+pub(super) struct History {
     first_day: Date,
     until_day: Date,
     /// Days since 1970-01-01 of the first day.
@@ -31,7 +31,7 @@ pub struct History {
 
 impl History {
     /// The years that end where `until` begins; `None` outside the years 1975 to 2200.
-    pub fn before(until: Date) -> Option<Self> {
+    pub(super) fn before(until: Date) -> Option<Self> {
         if !(1975..=2200).contains(&until.year()) {
             return None;
         }
@@ -46,44 +46,44 @@ impl History {
     }
 
     /// The first day.
-    pub const fn first_day(&self) -> Date {
+    pub(super) const fn first_day(&self) -> Date {
         self.first_day
     }
 
     /// The day that is no longer part of it.
-    pub const fn until_day(&self) -> Date {
+    pub(super) const fn until_day(&self) -> Date {
         self.until_day
     }
 
     /// How many days it has.
-    pub const fn days(&self) -> i64 {
+    pub(super) const fn days(&self) -> i64 {
         self.days
     }
 
     /// The first instant.
-    pub const fn start(&self) -> i64 {
+    pub(super) const fn start(&self) -> i64 {
         self.first_number * DAY
     }
 
     /// The first instant that is no longer part of it.
-    pub const fn until(&self) -> i64 {
+    pub(super) const fn until(&self) -> i64 {
         (self.first_number + self.days) * DAY
     }
 
     /// The first day of each year of the history, as days since 1970-01-01.
-    pub fn years(&self) -> &[i64] {
+    pub(super) fn years(&self) -> &[i64] {
         &self.years
     }
 
     /// The year of the history, from 0, in which `instant` lies.
-    pub fn year_of(&self, instant: i64) -> usize {
+    pub(super) fn year_of(&self, instant: i64) -> usize {
         let day = instant.div_euclid(DAY);
         self.years.partition_point(|first| *first <= day).saturating_sub(1)
     }
 
     /// When the customer at `position` (0 = the first, 1 = the last) arrived: in even steps
     /// through the opening, then in even steps through the rest.
-    pub fn arrival(&self, position: f64) -> i64 {
+    pub(super) fn arrival(&self, position: f64) -> i64 {
         let days = float(self.days);
         let opening = OPENING_DAYS.min(days);
         let day = if position < OPENING_SHARE {
@@ -96,7 +96,7 @@ impl History {
     }
 
     /// Trade from the start to `instant`, in average days.
-    pub fn trade_until(&self, instant: i64) -> f64 {
+    pub(super) fn trade_until(&self, instant: i64) -> f64 {
         let since = instant - self.start();
         let day = usize::try_from(since.div_euclid(DAY)).unwrap_or_default();
         let before = day.checked_sub(1).map_or(0.0, |day| self.trade_at(day));
@@ -106,14 +106,14 @@ impl History {
 
     /// The day, as its first instant, in which trade since the start reaches `trade` average
     /// days; `None` past the end.
-    pub fn day_of_trade(&self, trade: f64) -> Option<i64> {
+    pub(super) fn day_of_trade(&self, trade: f64) -> Option<i64> {
         let day = self.trade.partition_point(|sum| *sum <= trade);
         let day = i64::try_from(day).ok().filter(|day| *day < self.days)?;
         Some(self.start() + day * DAY)
     }
 
     /// A second of the day that begins at `day`, more often in busy hours.
-    pub fn moment_in(&self, day: i64, stream: &mut Stream) -> i64 {
+    pub(super) fn moment_in(&self, day: i64, stream: &mut Stream) -> i64 {
         let hour = i64::try_from(place(stream, &self.hours)).unwrap_or_default();
         day + hour * HOUR + stream.random_range(0..3_600) * 1_000_000
     }
@@ -124,7 +124,7 @@ impl History {
 }
 
 /// Days since 1970-01-01.
-pub fn day_number(day: Date) -> Option<i64> {
+pub(super) fn day_number(day: Date) -> Option<i64> {
     let epoch = Date::constant(1970, 1, 1);
     epoch.until(day).ok().map(|span| i64::from(span.get_days()))
 }

@@ -9,54 +9,53 @@ use super::constants::{
     POPULARITY_OFFSET, PRICE_MEDIAN, PRICE_RANGE, PRICE_RISE, PRICE_SIGMA, PRODUCTS_AT_SCALE_1,
 };
 use super::history::{DAY, History};
-use super::streams::{
-    Entity, Stream, between, float, happens, pick, place, running_sums, stream, whole,
-};
+use super::streams::{Entity, Stream, between, float, happens, pick, place, running_sums, stream, whole};
 
 /// One product.
 #[derive(Debug, Clone)]
-pub struct Product {
+#[expect(clippy::struct_field_names, reason = "fields are named as the columns")]
+pub(super) struct Product {
     /// Its id, from 1.
-    pub product_id: i64,
+    pub(super) product_id: i64,
     /// What it is called.
-    pub name: String,
+    pub(super) name: String,
     /// Its category.
-    pub category: &'static str,
+    pub(super) category: &'static str,
     /// Its brand.
-    pub brand: &'static str,
+    pub(super) brand: &'static str,
     /// Whether it lasts.
-    pub is_durable: bool,
+    pub(super) is_durable: bool,
     /// Its price at the end of the history, in cents.
-    pub list_price: i64,
+    pub(super) list_price: i64,
     /// When it could first be bought.
-    pub launched_at: i64,
+    pub(super) launched_at: i64,
     /// Its price in each year of the history, in cents.
     prices: Vec<i64>,
     /// Its cost in each year of the history, in cents.
     costs: Vec<i64>,
 }
 
-/// What one unit costs the company from a day on.
+/// What one unit costs the company from an instant on.
 #[derive(Debug, Clone, Copy)]
-pub struct ProductCost {
+pub(super) struct ProductCost {
     /// The product.
-    pub product_id: i64,
-    /// The first day, as days since 1970-01-01.
-    pub valid_from: i64,
+    pub(super) product_id: i64,
+    /// The first instant.
+    pub(super) valid_from: i64,
     /// The cost in cents.
-    pub unit_cost: i64,
+    pub(super) unit_cost: i64,
 }
 
 /// All products.
 #[derive(Debug)]
-pub struct Range {
+pub(super) struct Range {
     products: Vec<Product>,
     popularity: Vec<f64>,
 }
 
 impl Range {
     /// The products of the world with `seed` and `scale`.
-    pub fn new(seed: u64, scale: f64, history: &History) -> Self {
+    pub(super) fn new(seed: u64, scale: f64, history: &History) -> Self {
         let mut stream = stream(seed, Entity::Products, 0);
         let count = whole((PRODUCTS_AT_SCALE_1 * scale.sqrt()).max(MIN_PRODUCTS));
         let products = (1..=count).map(|id| product(id, history, &mut stream)).collect();
@@ -67,18 +66,18 @@ impl Range {
     }
 
     /// The products by id.
-    pub fn products(&self) -> &[Product] {
+    pub(super) fn products(&self) -> &[Product] {
         &self.products
     }
 
     /// The costs by product and day: one row from the launch on, and one a year after it.
-    pub fn costs(&self, history: &History) -> Vec<ProductCost> {
+    pub(super) fn costs(&self, history: &History) -> Vec<ProductCost> {
         self.products.iter().flat_map(|product| costs_of(product, history)).collect()
     }
 
     /// A product one can buy in `instant`, drawn by popularity: the first of a few looks that
     /// costs at most `budget` cents, else the cheapest of them; with its price in cents.
-    pub fn choose(
+    pub(super) fn choose(
         &self,
         instant: i64,
         year: usize,
@@ -149,12 +148,11 @@ fn by_year(last: f64, rise: f64, history: &History) -> Vec<i64> {
 }
 
 fn costs_of(product: &Product, history: &History) -> Vec<ProductCost> {
-    let launched = product.launched_at.div_euclid(DAY);
     let first = history.year_of(product.launched_at);
     let days = history.years().iter().zip(&product.costs).enumerate().skip(first);
     let cost = |(year, (day, unit_cost)): (usize, (&i64, &i64))| ProductCost {
         product_id: product.product_id,
-        valid_from: if year == first { launched } else { *day },
+        valid_from: if year == first { product.launched_at } else { *day * DAY },
         unit_cost: *unit_cost,
     };
     days.map(cost).collect()

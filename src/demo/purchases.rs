@@ -14,26 +14,26 @@ use super::streams::{Stream, happens, pick};
 
 /// One order, before anybody knows what is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Purchase {
+pub(super) struct Purchase {
     /// When.
-    pub ordered_at: i64,
+    pub(super) ordered_at: i64,
     /// Where.
-    pub sales_channel: &'static str,
+    pub(super) sales_channel: &'static str,
     /// The campaign it names.
-    pub campaign_id: Option<i64>,
+    pub(super) campaign_id: Option<i64>,
 }
 
 /// The orders of one customer.
 #[derive(Debug, Clone, Default)]
-pub struct Purchases {
+pub(super) struct Purchases {
     /// In order of time.
-    pub made: Vec<Purchase>,
+    pub(super) made: Vec<Purchase>,
     /// When the customer left for good, if so: the instant of the last order of the process.
-    pub left_at: Option<i64>,
+    pub(super) left_at: Option<i64>,
 }
 
 /// The orders `customer` makes of their own accord.
-pub fn purchases(
+pub(super) fn purchases(
     customer: &Customer,
     nature: &Nature,
     history: &History,
@@ -64,7 +64,7 @@ pub fn purchases(
 }
 
 /// An order in `ordered_at` that names `campaign_id`.
-pub fn purchase(ordered_at: i64, campaign_id: Option<i64>, stream: &mut Stream) -> Purchase {
+pub(super) fn purchase(ordered_at: i64, campaign_id: Option<i64>, stream: &mut Stream) -> Purchase {
     Purchase { ordered_at, sales_channel: pick(stream, SALES_CHANNELS), campaign_id }
 }
 

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 /// What a stream is for; the number is part of the stream's key and never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
-pub enum Entity {
+pub(super) enum Entity {
     /// Products, their costs and popularity.
     Products = 1,
     /// Who the customers are.
@@ -27,10 +27,10 @@ pub enum Entity {
 }
 
 /// One stream of random numbers.
-pub type Stream = ChaCha8Rng;
+pub(super) type Stream = ChaCha8Rng;
 
 /// The stream of `entity` in chunk `chunk` of the world with `seed`.
-pub fn stream(seed: u64, entity: Entity, chunk: u64) -> Stream {
+pub(super) fn stream(seed: u64, entity: Entity, chunk: u64) -> Stream {
     let words = [seed, entity as u64, chunk, 0];
     let mut key = [0_u8; 32];
     for (part, word) in key.chunks_exact_mut(8).zip(words) {
@@ -40,17 +40,17 @@ pub fn stream(seed: u64, entity: Entity, chunk: u64) -> Stream {
 }
 
 /// Whether something with probability `chance` happens.
-pub fn happens(stream: &mut Stream, chance: f64) -> bool {
+pub(super) fn happens(stream: &mut Stream, chance: f64) -> bool {
     stream.random::<f64>() < chance
 }
 
 /// A number between `low` (included) and `high` (excluded).
-pub fn between(stream: &mut Stream, low: f64, high: f64) -> f64 {
+pub(super) fn between(stream: &mut Stream, low: f64, high: f64) -> f64 {
     low + (high - low) * stream.random::<f64>()
 }
 
 /// One of `choices`, each with its share; the last takes what rounding leaves.
-pub fn pick<T: Copy + Default>(stream: &mut Stream, choices: &[(T, f64)]) -> T {
+pub(super) fn pick<T: Copy + Default>(stream: &mut Stream, choices: &[(T, f64)]) -> T {
     let mut left = stream.random::<f64>();
     let found = choices.iter().find(|(_, share)| {
         left -= share;
@@ -60,14 +60,14 @@ pub fn pick<T: Copy + Default>(stream: &mut Stream, choices: &[(T, f64)]) -> T {
 }
 
 /// The place in `sums`, running sums of weights, of a draw in proportion to the weights.
-pub fn place(stream: &mut Stream, sums: &[f64]) -> usize {
+pub(super) fn place(stream: &mut Stream, sums: &[f64]) -> usize {
     let total = sums.last().copied().unwrap_or_default();
     let drawn = stream.random::<f64>() * total;
     sums.partition_point(|sum| *sum <= drawn).min(sums.len().saturating_sub(1))
 }
 
 /// Running sums of `weights`.
-pub fn running_sums(weights: impl IntoIterator<Item = f64>) -> Vec<f64> {
+pub(super) fn running_sums(weights: impl IntoIterator<Item = f64>) -> Vec<f64> {
     let mut total = 0.0;
     let add = |weight| {
         total += weight;
@@ -78,12 +78,12 @@ pub fn running_sums(weights: impl IntoIterator<Item = f64>) -> Vec<f64> {
 
 /// The whole number nearest to `value`.
 #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and every value here is small")]
-pub fn whole(value: f64) -> i64 {
+pub(super) fn whole(value: f64) -> i64 {
     value.round() as i64
 }
 
 /// `value` as a floating point number.
 #[expect(clippy::cast_precision_loss, reason = "instants and counts here are below 2^53")]
-pub fn float(value: i64) -> f64 {
+pub(super) fn float(value: i64) -> f64 {
     value as f64
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
@@ -18,12 +18,12 @@ use super::products::{Product, ProductCost};
 
 /// A source of the demo company.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Table {
+pub(super) enum Table {
     /// One row a customer.
     Customers,
     /// One row a product.
     Products,
-    /// One row a product and day its cost changed.
+    /// One row a product and instant its cost changed.
     ProductCosts,
     /// One row an order.
     Orders,
@@ -41,7 +41,7 @@ pub enum Table {
 
 impl Table {
     /// All of them, in the order people read about them.
-    pub const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Customers,
         Self::Products,
         Self::ProductCosts,
@@ -54,7 +54,7 @@ impl Table {
     ];
 
     /// The name of the source and of its folder.
-    pub const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Customers => "customers",
             Self::Products => "products",
@@ -69,7 +69,7 @@ impl Table {
     }
 
     /// Its columns.
-    pub fn schema(self) -> SchemaRef {
+    pub(super) fn schema(self) -> SchemaRef {
         let fields = match self {
             Self::Customers => customer_fields(),
             Self::Products | Self::ProductCosts => product_fields(self),
@@ -122,7 +122,7 @@ fn product_fields(table: Table) -> Vec<Field> {
     if table == Table::ProductCosts {
         return vec![
             full("product_id", DataType::Int64),
-            full("valid_from", DataType::Date32),
+            full("valid_from", instant()),
             full("unit_cost", MONEY),
         ];
     }
@@ -235,11 +235,6 @@ fn instants<R>(rows: &[R], get: impl Fn(&R) -> Option<i64>) -> ArrayRef {
     Arc::new(found.with_timezone("UTC"))
 }
 
-fn days<R>(rows: &[R], get: impl Fn(&R) -> Option<i64>) -> ArrayRef {
-    let day = |row| get(row).and_then(|day| i32::try_from(day).ok());
-    Arc::new(rows.iter().map(day).collect::<Date32Array>())
-}
-
 /// Amounts from cents.
 fn money<R>(rows: &[R], get: impl Fn(&R) -> Option<i64>) -> ArrayRef {
     let cents = rows.iter().map(|row| get(row).map(i128::from));
@@ -247,7 +242,7 @@ fn money<R>(rows: &[R], get: impl Fn(&R) -> Option<i64>) -> ArrayRef {
 }
 
 /// Customers as rows.
-pub fn customers(rows: &[Customer]) -> Batch {
+pub(super) fn customers(rows: &[Customer]) -> Batch {
     let firm = |row: &Customer| row.firm.as_ref().map(|firm| firm.account_id);
     let columns = vec![
         ids(rows, |row| Some(row.customer_id)),
@@ -284,7 +279,7 @@ pub fn customers(rows: &[Customer]) -> Batch {
 }
 
 /// Products as rows.
-pub fn products(rows: &[Product]) -> Batch {
+pub(super) fn products(rows: &[Product]) -> Batch {
     let columns = vec![
         ids(rows, |row| Some(row.product_id)),
         texts(rows, |row| Some(&row.name)),
@@ -298,17 +293,17 @@ pub fn products(rows: &[Product]) -> Batch {
 }
 
 /// Costs as rows.
-pub fn product_costs(rows: &[ProductCost]) -> Batch {
+pub(super) fn product_costs(rows: &[ProductCost]) -> Batch {
     let columns = vec![
         ids(rows, |row| Some(row.product_id)),
-        days(rows, |row| Some(row.valid_from)),
+        instants(rows, |row| Some(row.valid_from)),
         money(rows, |row| Some(row.unit_cost)),
     ];
     batch(Table::ProductCosts, columns)
 }
 
 /// Orders as rows.
-pub fn orders(rows: &[Order]) -> Batch {
+pub(super) fn orders(rows: &[Order]) -> Batch {
     let columns = vec![
         ids(rows, |row| Some(row.order_id)),
         ids(rows, |row| Some(row.customer_id)),
@@ -323,7 +318,7 @@ pub fn orders(rows: &[Order]) -> Batch {
 }
 
 /// Lines as rows.
-pub fn order_lines(rows: &[Line]) -> Batch {
+pub(super) fn order_lines(rows: &[Line]) -> Batch {
     let columns = vec![
         ids(rows, |row| Some(row.order_id)),
         numbers(rows, |row| Some(row.line_no)),
@@ -338,7 +333,7 @@ pub fn order_lines(rows: &[Line]) -> Batch {
 }
 
 /// Returns as rows.
-pub fn returns(rows: &[Return]) -> Batch {
+pub(super) fn returns(rows: &[Return]) -> Batch {
     let columns = vec![
         ids(rows, |row| Some(row.return_id)),
         ids(rows, |row| Some(row.order_id)),
@@ -351,7 +346,7 @@ pub fn returns(rows: &[Return]) -> Batch {
 }
 
 /// Campaigns as rows; one that ends at or after `until` has no end yet.
-pub fn campaigns(rows: &[Campaign], until: i64) -> Batch {
+pub(super) fn campaigns(rows: &[Campaign], until: i64) -> Batch {
     let text = |get: fn(&super::constants::Programme) -> &'static str, plan: &'static str| {
         texts(rows, move |row| Some(row.programme.map_or(plan, get)))
     };
@@ -371,7 +366,7 @@ pub fn campaigns(rows: &[Campaign], until: i64) -> Batch {
 }
 
 /// Campaign members as rows.
-pub fn campaign_members(rows: &[Member]) -> Batch {
+pub(super) fn campaign_members(rows: &[Member]) -> Batch {
     let columns = vec![
         ids(rows, |row| Some(row.campaign_id)),
         ids(rows, |row| Some(row.party_id)),
@@ -383,7 +378,7 @@ pub fn campaign_members(rows: &[Member]) -> Batch {
 }
 
 /// Touches as rows.
-pub fn touches(rows: &[Touch]) -> Batch {
+pub(super) fn touches(rows: &[Touch]) -> Batch {
     let direction = |row: &Touch| match row.direction {
         Direction::In => "in",
         Direction::Out => "out",

@@ -1,6 +1,14 @@
 //! Expected values come from `constants` by arithmetic that is shown, or from a named source;
 //! "within sampling error" is four standard errors throughout.
 
+#![expect(clippy::disallowed_methods, reason = "the tests look at the files themselves")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    reason = "the numbers of a test are small"
+)]
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,14 +17,17 @@ use std::sync::OnceLock;
 
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Type};
+use parquet::file::metadata::RowGroupMetaData;
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
+use super::baskets::{Baskets, Line, returns};
 use super::chunk::{Chunk, Company, chunk};
 use super::constants::*;
-use super::customers::{Customer, Natures, Origin};
+use super::customers::{Customer, Nature, Natures, Origin};
 use super::generate::{Layout, generate_as};
 use super::history::{DAY, History};
+use super::purchases::{Purchases, purchase, purchases};
 use super::streams::{Entity, float, stream};
 use super::write::Draft;
 use super::*;
@@ -65,7 +76,7 @@ fn hashes(folder: &Path) -> BTreeMap<String, String> {
             let path = file.unwrap().path();
             let name = path.strip_prefix(folder).unwrap().display().to_string();
             let hash = Sha256::digest(fs::read(&path).unwrap());
-            found.insert(name, hash.iter().map(|byte| format!("{byte:02x}")).collect());
+            found.insert(name, format!("{hash:x?}"));
         }
     }
     found
@@ -88,6 +99,17 @@ fn the_bytes_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn every_stream_is_its_own() {
+    let entities =
+        [Entity::Products, Entity::Customers, Entity::Natures, Entity::Purchases, Entity::Contacts];
+    let keys = entities.iter().flat_map(|it| [(1, *it, 0), (1, *it, 1), (2, *it, 0)]);
+    let first = keys.map(|(seed, entity, chunk)| stream(seed, entity, chunk).random::<u64>());
+    assert_eq!(first.collect::<BTreeSet<_>>().len(), 3 * entities.len());
+    let (mut one, mut same) = (stream(1, Entity::Baskets, 5), stream(1, Entity::Baskets, 5));
+    assert_eq!(one.random::<u64>(), same.random::<u64>());
+}
+
+#[test]
 fn another_seed_makes_another_company_with_the_same_calendar() {
     let (one, other) = (bytes_of(42, 2), bytes_of(43, 2));
     let same = one.iter().filter(|(name, hash)| other.get(*name) == Some(hash));
@@ -101,7 +123,7 @@ fn a_world_stays_what_it_was() {
     let made = chunk(&company, 0..1_000);
     let counts = (made.orders.len(), made.lines.len(), made.returns.len());
     assert_eq!(counts, (4_578, 10_272, 549));
-    assert_eq!((made.contacts.members.len(), made.contacts.touches.len()), (0, 0));
+    assert_eq!((made.contacts.members.len(), made.contacts.touches.len()), (8_465, 21_551));
 }
 
 fn unique<K: Ord>(what: &str, keys: impl Iterator<Item = K>) -> BTreeSet<K> {
@@ -153,17 +175,23 @@ fn nothing_happens_at_or_after_until_or_before_its_cause() {
     let span = company.history.start()..company.history.until();
     let arrived = all.customers.iter().map(|it| (it.customer_id, it.created_at)).collect::<BTreeMap<_, _>>();
     let ordered = all.orders.iter().map(|it| (it.order_id, it.ordered_at)).collect::<BTreeMap<_, _>>();
-    let launched = company.range.products().iter().map(|it| (it.product_id, it.launched_at)).collect::<BTreeMap<_, _>>();
+    let launched =
+        company.range.products().iter().map(|it| (it.product_id, it.launched_at)).collect::<BTreeMap<_, _>>();
     assert!(arrived.values().all(|at| span.contains(at)));
     assert!(all.orders.iter().all(|it| it.ordered_at > arrived[&it.customer_id] && it.ordered_at < span.end));
     assert!(all.lines.iter().all(|it| launched[&it.product_id] <= ordered[&it.order_id]));
     assert!(all.returns.iter().all(|it| it.returned_at > ordered[&it.order_id] && it.returned_at < span.end));
-    assert!(all.contacts.members.iter().all(|it| it.assigned_at >= arrived[&it.party_id] && it.assigned_at < span.end));
+    assert!(
+        all.contacts
+            .members
+            .iter()
+            .all(|it| it.assigned_at >= arrived[&it.party_id] && it.assigned_at < span.end)
+    );
     assert!(all.contacts.touches.iter().all(|it| span.contains(&it.touched_at)));
     assert!(launched.values().all(|at| *at < span.end));
     assert!(company.campaigns.iter().all(|it| span.contains(&it.started_at)));
     let costs = company.range.costs(&company.history);
-    assert!(costs.iter().all(|it| it.valid_from * DAY < span.end));
+    assert!(costs.iter().all(|it| it.valid_from < span.end));
     let batch = tables::campaigns(&company.campaigns, span.end).unwrap();
     // Not ended: the plan of the last year and campaigns still running on the last day.
     let running = company.campaigns.iter().filter(|it| it.ends_at >= span.end).count();
@@ -211,9 +239,11 @@ fn shares_agree_with_the_constants() {
 fn holdouts_have_their_share_and_no_touch() {
     let (company, all) = company();
     for programme in PROGRAMMES {
-        let ids = company.campaigns.iter().filter(|it| it.programme.is_some_and(|is| is.name == programme.name));
+        let ids =
+            company.campaigns.iter().filter(|it| it.programme.is_some_and(|is| is.name == programme.name));
         let ids = ids.map(|it| it.campaign_id).collect::<BTreeSet<_>>();
-        let members = all.contacts.members.iter().filter(|it| ids.contains(&it.campaign_id)).collect::<Vec<_>>();
+        let members =
+            all.contacts.members.iter().filter(|it| ids.contains(&it.campaign_id)).collect::<Vec<_>>();
         match programme.selection {
             Selection::Open => assert_eq!(members.len(), 0),
             Selection::Listed { holdout } => {
@@ -231,10 +261,10 @@ fn holdouts_have_their_share_and_no_touch() {
 #[test]
 fn lines_come_back_as_often_as_planted() {
     let (_, all) = company();
-    let line = super::baskets::Line { quantity: 3, ..all.lines[0] };
+    let line = Line { quantity: 3, ..all.lines[0] };
     let mut stream = stream(7, Entity::Returns, 0);
     let draws = 20_000;
-    let back = (0..draws).map(|_| super::baskets::returns(0, &[line], i64::MAX, &mut stream).len());
+    let back = (0..draws).map(|_| returns(0, &[line], i64::MAX, &mut stream).len());
     // One line an order: 0.012 + (1 - 0.012) * 0.045 = 0.05646.
     let share = ORDER_RETURN_SHARE + (1.0 - ORDER_RETURN_SHARE) * LINE_RETURN_SHARE;
     assert!((share - 0.056_46).abs() < 1e-9);
@@ -272,12 +302,15 @@ fn customers_buy_as_bg_nbd_expects() {
     let natures = Natures::new().unwrap();
     let mut stream = stream(11, Entity::Purchases, 0);
     let planted = (RATE_SHAPE, RATE_ALPHA_DAYS, DROPOUT_A, DROPOUT_B);
-    for created_day in [0, 500, 900] {
+    for created_day in [0, 700] {
         let customer = Customer { created_at: history.start() + created_day * DAY, ..Customer::default() };
         let (mut repeats, mut first) = (Vec::new(), 0);
-        for _ in 0..4_000 {
-            let nature = super::customers::Nature { buys: true, ..natures.draw(&mut stream) };
-            let made = super::purchases::purchases(&customer, &nature, &history, &mut stream).made;
+        let (mut repeaters, mut left_at_once) = (0, 0);
+        for _ in 0..20_000 {
+            let nature = Nature { buys: true, ..natures.draw(&mut stream) };
+            let Purchases { made, left_at } = purchases(&customer, &nature, &history, &mut stream);
+            repeaters += usize::from(made.len() > 1);
+            left_at_once += usize::from(made.len() == 2 && left_at.is_some());
             first = made[0].ordered_at;
             repeats.push(made.len() as f64 - 1.0);
         }
@@ -288,23 +321,25 @@ fn customers_buy_as_bg_nbd_expects() {
         let expected = expected_repeats(planted, trade);
         let error = (variance / count).sqrt();
         assert!((mean - expected).abs() <= 4.0 * error, "{created_day}: {mean} not {expected}");
+        // The mean of a beta distribution: 0.7 / 4.7 = 0.149 leave after the first repeat.
+        check_share("leave at once", left_at_once, repeaters, DROPOUT_A / (DROPOUT_A + DROPOUT_B));
     }
 }
 
 #[test]
 fn orders_are_worth_what_the_spend_level_says() {
     let (company, _) = company();
-    let baskets = super::baskets::Baskets::new().unwrap();
+    let baskets = Baskets::new().unwrap();
     let mut stream = stream(13, Entity::Baskets, 0);
     let mean = SPEND_P * SPEND_GAMMA / (SPEND_Q - 1.0);
-    let nature = super::customers::Nature { buys: true, rate: 1.0, dropout: 0.0, spend_rate: SPEND_P / mean };
+    let nature = Nature { buys: true, rate: 1.0, dropout: 0.0, spend_rate: SPEND_P / mean };
     let draws = 4_000;
     let mut total = 0;
     for _ in 0..draws {
         let at = company.history.until() - 1 - stream.random_range(0..DAY);
-        let purchase = super::purchases::purchase(at, None, &mut stream);
+        let purchase = purchase(at, None, &mut stream);
         let shelf = (&company.range, &company.history);
-        let lines = baskets.fill(1, &purchase, &nature, shelf, &mut stream);
+        let lines = baskets.fill(&purchase, &nature, shelf, &mut stream);
         total += lines.iter().map(|it| i64::from(it.quantity) * it.unit_price).sum::<i64>();
     }
     // Sampling error 1/sqrt(5 * 4000) = 0.7 %; whole quantities of at least one add a few percent.
@@ -351,7 +386,8 @@ fn a_draft_is_there_whole_or_not_at_all() {
     fs::create_dir_all(&left).unwrap();
     fs::write(left.join("part-00099.parquet"), "half").unwrap();
     let done = Cell::new(0);
-    let made = generate_as(&World::default(), &small(2), &folder, &|now| done.set(now.customers_done)).unwrap();
+    let made =
+        generate_as(&World::default(), &small(2), &folder, &|now| done.set(now.customers_done)).unwrap();
     assert_eq!((entries(), done.get()), (1, 300));
     assert!(!folder.join("orders/part-00099.parquet").exists() && !folder.join(".lock").exists());
     assert_eq!(made.len(), 9);
@@ -373,11 +409,14 @@ fn files_have_the_published_form_and_the_rows_reported() {
             assert_eq!(reader.schema(), &table.schema());
             let metadata = std::sync::Arc::clone(reader.metadata());
             rows += metadata.file_metadata().num_rows();
-            for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+            for column in metadata.row_groups().iter().flat_map(RowGroupMetaData::columns) {
                 assert!(matches!(column.compression(), Compression::ZSTD(_)));
                 assert_ne!(column.column_type(), Type::FIXED_LEN_BYTE_ARRAY);
             }
-            assert_eq!(reader.build().unwrap().map(|batch| batch.unwrap().num_rows() as i64).sum::<i64>(), metadata.file_metadata().num_rows());
+            assert_eq!(
+                reader.build().unwrap().map(|batch| batch.unwrap().num_rows() as i64).sum::<i64>(),
+                metadata.file_metadata().num_rows()
+            );
         }
         assert_eq!((rows, bytes), (summary.rows as i64, summary.bytes), "{}", summary.name);
     }
@@ -386,7 +425,8 @@ fn files_have_the_published_form_and_the_rows_reported() {
 #[test]
 fn a_world_that_cannot_be_is_refused() {
     let folder = Path::new("never made");
-    let refused = |world: World| matches!(generate(&world, folder, &|_| ()), Err(DemoError::Impossible { .. }));
+    let refused =
+        |world: World| matches!(generate(&world, folder, &|_| ()), Err(DemoError::Impossible { .. }));
     for scale in [0.0, -1.0, f64::NAN, f64::INFINITY, 1_001.0] {
         assert!(refused(World { scale, ..World::default() }), "{scale}");
     }

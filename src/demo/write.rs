@@ -3,6 +3,11 @@
 //! **Invariant:** the bytes of a file depend on the batches given and on nothing else: no time,
 //! no host, no order of threads.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a folder that appears by one rename is a thing of the local file system; stores have none"
+)]
+
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -26,7 +31,7 @@ const LOCK: &str = ".lock";
 /// Dropped before [`Draft::publish`], it takes everything it made with it; after a kill the next
 /// draft for the same place sweeps what is left.
 #[derive(Debug)]
-pub struct Draft {
+pub(super) struct Draft {
     folder: PathBuf,
     path: PathBuf,
     /// Held so that two drafts for one place cannot mix.
@@ -39,7 +44,7 @@ impl Draft {
     /// # Errors
     ///
     /// Returns [`DemoError::NotEmpty`] or [`DemoError::Busy`], or what the file system says.
-    pub fn begin(folder: &Path) -> Result<Self, DemoError> {
+    pub(super) fn begin(folder: &Path) -> Result<Self, DemoError> {
         refuse_used(folder)?;
         let name = folder.file_name().ok_or_else(|| DemoError::no_name(folder))?;
         let path = folder.with_file_name(format!(".{}.partial", name.to_string_lossy()));
@@ -65,7 +70,7 @@ impl Draft {
     /// # Errors
     ///
     /// Returns what the file system or the Parquet writer says.
-    pub fn part(&self, table: Table, number: usize) -> Result<Part, DemoError> {
+    pub(super) fn part(&self, table: Table, number: usize) -> Result<Part, DemoError> {
         let path = self.path.join(table.name()).join(format!("part-{number:05}.parquet"));
         let file = File::create_new(&path).map_err(DemoError::write(&path))?;
         let writer = ArrowWriter::try_new(file, table.schema(), Some(properties()))
@@ -78,7 +83,7 @@ impl Draft {
     /// # Errors
     ///
     /// Returns what the file system says, or [`DemoError::NotEmpty`] if another folder came first.
-    pub fn publish(mut self) -> Result<(), DemoError> {
+    pub(super) fn publish(mut self) -> Result<(), DemoError> {
         for table in Table::ALL {
             sync(&self.path.join(table.name()))?;
         }
@@ -114,7 +119,7 @@ impl Drop for Draft {
 }
 
 /// One Parquet file in the making.
-pub struct Part {
+pub(super) struct Part {
     table: Table,
     path: PathBuf,
     writer: ArrowWriter<File>,
@@ -127,7 +132,7 @@ impl Part {
     /// # Errors
     ///
     /// Returns what the Parquet writer says.
-    pub fn append(&mut self, batch: &RecordBatch) -> Result<(), DemoError> {
+    pub(super) fn append(&mut self, batch: &RecordBatch) -> Result<(), DemoError> {
         self.rows += u64::try_from(batch.num_rows()).unwrap_or_default();
         self.writer.write(batch).map_err(DemoError::encode(self.table))
     }
@@ -137,7 +142,7 @@ impl Part {
     /// # Errors
     ///
     /// Returns what the Parquet writer or the file system says.
-    pub fn finish(self) -> Result<SourceSummary, DemoError> {
+    pub(super) fn finish(self) -> Result<SourceSummary, DemoError> {
         let Self { table, path, writer, rows } = self;
         let file = writer.into_inner().map_err(DemoError::encode(table))?;
         file.sync_all().map_err(DemoError::write(&path))?;

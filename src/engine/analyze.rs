@@ -77,7 +77,7 @@ impl Typed {
         Self { lineage: lineage.collect(), keys, schema: Arc::clone(&schema), plan, file: self.file.clone() }
     }
 
-    fn new(plan: LogicalPlan, file: SourceFile) -> Self {
+    pub(super) fn new(plan: LogicalPlan, file: SourceFile) -> Self {
         let empty = Arc::new(arrow::datatypes::Schema::empty());
         let bare = Self { schema: empty, keys: Vec::new(), lineage: Vec::new(), plan: LogicalPlan::default(), file };
         bare.with_plan(plan)

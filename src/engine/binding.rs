@@ -8,7 +8,8 @@ use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError, Result, ScalarValue, exec_err};
 use datafusion::datasource::{MemTable, provider_as_source};
-use datafusion::logical_expr::{Expr, Filter, LogicalPlan, SubqueryAlias, TableScan};
+use datafusion::logical_expr::expr_rewriter::normalize_col;
+use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, SubqueryAlias, TableScan};
 
 use super::analyze::Typed;
 use super::context::table_name;
@@ -111,22 +112,35 @@ fn bind_scan(scan: TableScan, bindings: &Bindings, scans: &Arc<Scans>) -> Result
             rebound(&scan, provider_as_source(Arc::new(table)))?
         }
         Binding::View(typed, inner) => {
-            let inner = Arc::new(bind(&typed.plan, inner, scans)?);
-            LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(inner, scan.table_name.clone())?)
+            let inner = selected(bind(&typed.plan, inner, scans)?, &scan)?;
+            LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(inner), scan.table_name.clone())?)
         }
     };
     Ok(Transformed::new(plan, true, TreeNodeRecursion::Jump))
 }
 
 fn rebound(scan: &TableScan, source: Arc<dyn datafusion::logical_expr::TableSource>) -> Result<LogicalPlan> {
+    // What is bound may have more columns than the query was typed with, in another order.
+    let schema = source.schema();
+    let mut columns = Vec::new();
     for field in scan.source.schema().fields() {
-        let same = source.schema().field_with_name(field.name()).is_ok_and(|found| found.data_type() == field.data_type());
-        if !same {
-            return exec_err!("`{}` is bound without its column `{}`", scan.table_name, field.name());
+        match schema.column_with_name(field.name()) {
+            Some((at, found)) if found.data_type() == field.data_type() => columns.push(at),
+            _ => return exec_err!("`{}` is bound without its column `{}`", scan.table_name, field.name()),
         }
     }
-    let scan = TableScan { source, ..scan.clone() };
-    Ok(LogicalPlan::TableScan(scan))
+    let projection = match &scan.projection {
+        Some(kept) => kept.iter().map(|at| columns[*at]).collect(),
+        None => columns,
+    };
+    Ok(LogicalPlan::TableScan(TableScan { source, projection: Some(projection), ..scan.clone() }))
+}
+
+/// The columns of a view that the query was typed with, in its order.
+fn selected(view: LogicalPlan, scan: &TableScan) -> Result<LogicalPlan> {
+    let names = scan.projected_schema.fields().iter().map(|field| Expr::Column(Column::new_unqualified(field.name())));
+    let names = names.map(|column| normalize_col(column, &view)).collect::<Result<Vec<_>>>()?;
+    Ok(LogicalPlan::Projection(Projection::try_new(names, Arc::new(view))?))
 }
 
 impl Cut {

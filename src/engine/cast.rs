@@ -94,20 +94,30 @@ fn refused(typed: &Typed, column: &Column, from: &DataType) -> Diagnostic {
 fn change(from: &DataType, to: &DataType) -> Change {
     match (from, to) {
         // Doubles are always looked at: NaN is no number.
-        (DataType::Float64 | DataType::Float32 | DataType::Float16, DataType::Float64) => Change::Checked,
+        (DataType::Float64 | DataType::Float32 | DataType::Float16, DataType::Float64) | (DataType::Null, _) => {
+            Change::Checked
+        }
         (from, to) if from == to => Change::None,
-        (DataType::Null, _) => Change::Checked,
         (DataType::Dictionary(_, values), to) => match change(values, to) {
             Change::None => Change::Checked,
             other => other,
         },
-        (from, to) if from.is_integer() && to.is_integer() => Change::Checked,
-        (from, DataType::Decimal128(_, _)) if from.is_integer() => Change::Checked,
-        (from, DataType::Float64) if from.is_integer() && from.primitive_width().unwrap_or(8) <= 4 => Change::Checked,
         (from, to) if from.is_decimal() => narrowed_decimal(from, to),
+        (from, to) if from.is_integer() => changed_integer(from, to),
         (from, DataType::Utf8) if from.is_string() => Change::Checked,
-        (DataType::Date64, DataType::Date32) => Change::Checked,
-        (DataType::Timestamp(_, _), DataType::Timestamp(TimeUnit::Microsecond, _)) => Change::Checked,
+        (DataType::Date64, DataType::Date32)
+        | (DataType::Timestamp(_, _), DataType::Timestamp(TimeUnit::Microsecond, _)) => Change::Checked,
+        _ => Change::Refused,
+    }
+}
+
+fn changed_integer(from: &DataType, to: &DataType) -> Change {
+    // A double holds each integer of 32 bits, not each of 64.
+    let small = from.primitive_width().is_some_and(|bytes| bytes <= 4);
+    match to {
+        DataType::Decimal128(_, _) => Change::Checked,
+        DataType::Float64 if !small => Change::Refused,
+        to if to.is_integer() || *to == DataType::Float64 => Change::Checked,
         _ => Change::Refused,
     }
 }

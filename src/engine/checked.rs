@@ -228,14 +228,7 @@ impl ScalarUDFImpl for Checked {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let scalar = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
-        let rows = args.number_rows;
-        let arguments: Vec<_> = match args.args.as_slice() {
-            [ColumnarValue::Array(_)] => args.args.clone(),
-            [ColumnarValue::Scalar(only)] => vec![ColumnarValue::Array(only.to_array_of_size(1)?)],
-            _ => args.args.clone(),
-        };
-        debug_assert!(scalar || rows > 0 || args.number_rows == 0, "rows are counted");
-        let array = self.evaluate(&arguments, args.return_type())?;
+        let array = self.evaluate(&args.args, args.return_type())?;
         if scalar {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?));
         }
@@ -246,6 +239,7 @@ impl ScalarUDFImpl for Checked {
 /// Whether an expression tree still has arithmetic that could wrap; for tests of the invariant.
 #[cfg(test)]
 pub(super) fn wraps(plan: &LogicalPlan) -> bool {
+    use datafusion::common::tree_node::TreeNodeRecursion;
     let mut found = false;
     let visited = plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expression| {

@@ -47,6 +47,8 @@ impl Conform {
             if rows > 0 {
                 return Err(Fault::NotFinite { column: self.column.clone(), rows }.into());
             }
+            // Zero has two signs, and which of them a group keeps depends on the order of rows.
+            return Ok(Arc::new(numbers.unary::<_, Float64Type>(|number| number + 0.0)));
         }
         Ok(result)
     }

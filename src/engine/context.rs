@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use datafusion::catalog::TableFunctionArgs;
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{Result, TableReference, plan_err};
+use datafusion::common::{DFSchema, Result, TableReference, plan_err};
 use datafusion::config::SqlParserOptions;
 use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
-use datafusion::execution::SessionStateDefaults;
+use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
 use datafusion::functions_table::all_default_table_functions;
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 use datafusion::optimizer::analyzer::Analyzer;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::prelude::SessionConfig;
 use datafusion::sql::planner::ParserOptions;
 use datafusion::sql::sqlparser::ast::{DataType as SqlType, TimezoneInfo};
 
@@ -67,6 +71,16 @@ pub(super) fn analyzer() -> &'static Analyzer {
         analyzer
     });
     &ANALYZER
+}
+
+/// The session table functions ask for; it has no tables.
+fn planning_session() -> &'static SessionState {
+    static SESSION: LazyLock<SessionState> = LazyLock::new(|| {
+        let mut config = SessionConfig::new();
+        set_options(config.options_mut());
+        SessionStateBuilder::new().with_config(config).build()
+    });
+    &SESSION
 }
 
 struct Registry {
@@ -146,8 +160,13 @@ impl ContextProvider for Inputs {
         let Some(function) = functions.iter().find(|function| function.name() == name) else {
             return plan_err!("table function `{name}` not found");
         };
-        #[expect(deprecated, reason = "the session the other call wants is not used by these functions")]
-        let provider = function.create_table_provider(&args)?;
+        // Its arguments must be literals: parameters and intervals become one here.
+        let context = SimplifyContext::builder().with_config_options(Arc::clone(options())).build();
+        let simplifier = ExprSimplifier::new(context);
+        let no_rows = DFSchema::empty();
+        let literal = |argument| simplifier.coerce(argument, &no_rows).and_then(|argument| simplifier.simplify(argument));
+        let args = args.into_iter().map(literal).collect::<Result<Vec<_>>>()?;
+        let provider = function.create_table_provider_with_args(TableFunctionArgs::new(&args, planning_session()))?;
         Ok(provider_as_source(provider))
     }
 

@@ -1,6 +1,5 @@
 //! Runs a typed query over its bindings: once as planned, once more frugally if memory is short.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -86,7 +85,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Returns what failed while it ran: GW0402 naming a bad file, GW05xx, GW0702, GW0703.
+    /// Returns what failed while it ran: GW0402 naming a bad file, GW0501 to GW0504, GW0702, GW0703.
     pub async fn collect(
         &self,
         typed: &Typed,
@@ -140,7 +139,7 @@ impl Engine {
         let guarded = AssertUnwindSafe(work(job)).catch_unwind();
         match self.inner.runtime.run(guarded).await.map_err(Failure::Failed)? {
             Ok(done) => done.map_err(Failure::Failed),
-            Err(panic) => Err(Failure::Panicked(panic)),
+            Err(_) => Err(Failure::Panicked),
         }
     }
 
@@ -163,28 +162,27 @@ fn limited(plan: &LogicalPlan, rows: usize) -> LogicalPlan {
     LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(rows))), input: Arc::new(plan.clone()) })
 }
 
-#[expect(clippy::disallowed_methods, reason = "the spill folder is the engine's own, not the store's")]
 fn make_folder(path: &std::path::Path) -> std::io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
 enum Failure {
     Failed(DataFusionError),
-    Panicked(Box<dyn Any + Send>),
+    Panicked,
 }
 
 impl Failure {
     fn may_be_a_file(&self) -> bool {
         match self {
             Self::Failed(cause) => super::errors::may_be_a_file(cause),
-            Self::Panicked(_) => true,
+            Self::Panicked => true,
         }
     }
 
     fn finding(self, typed: &Typed) -> Diagnostic {
         match self {
             Self::Failed(cause) => running(&cause, typed.file()),
-            Self::Panicked(_) => Diagnostic::error(code::BUG, "a plan panicked").at(typed.file().place_at(1, 1, 1)),
+            Self::Panicked => Diagnostic::error(code::BUG, "a plan panicked").at(typed.file().place_at(1, 1, 1)),
         }
     }
 }

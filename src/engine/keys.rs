@@ -155,6 +155,10 @@ fn scanned(scan: &TableScan, width: usize) -> Facts {
     let mut known = Facts::nothing(width);
     let source: &dyn TableSource = scan.source.as_ref();
     let Some(table) = source.downcast_ref::<KeyedTable>() else {
+        // A series never repeats a value.
+        if width == 1 && matches!(scan.table_name.table(), "generate_series()" | "range()") {
+            known.keys.push(Columns::from([0]));
+        }
         return known;
     };
     let position = |column: &usize| match &scan.projection {
@@ -341,7 +345,8 @@ fn joined(join: &Join) -> Facts {
     match join.join_type {
         JoinType::LeftSemi | JoinType::LeftAnti => return left,
         JoinType::RightSemi | JoinType::RightAnti => return right,
-        JoinType::LeftMark | JoinType::RightMark => return Facts { width, ..left },
+        JoinType::LeftMark => return Facts { width, ..left },
+        JoinType::RightMark => return Facts { width, ..right },
         JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => {}
     }
     let (left_schema, right_schema) = (join.left.schema(), join.right.schema());

@@ -10,10 +10,15 @@ mod binding;
 mod calls;
 mod cast;
 mod checked;
+mod checks;
 mod conform;
 mod context;
 mod errors;
 mod execute;
+mod file;
+mod grain;
+mod hex;
+mod intermediate;
 mod keys;
 mod lineage;
 mod memory;
@@ -22,14 +27,23 @@ mod parameters;
 mod runtime;
 mod scan;
 mod session;
+mod stats;
+mod write;
 
 pub use analyze::{ColumnLineage, Relation, Typed, analyze};
 pub use binding::{Binding, Bindings, Bound, Cut, DataFile};
 pub use cast::cast_to_contract;
-
-/// The program and the engine that compute: part of every fingerprint.
-pub const VERSION: &str =
-    concat!("goodwill ", env!("CARGO_PKG_VERSION"), " datafusion 55.2");
+pub use checks::{Broken, RowCheck};
 pub use execute::{Engine, EngineOptions};
+pub use file::WrittenFile;
+pub use intermediate::{Intermediate, MaterializeRequest};
 pub use memory::Share;
 pub use scan::{Footer, read_footer};
+pub use stats::ColumnStats;
+pub use write::{OnProgress, Progress, WriteRequest, Written};
+
+/// The program and the engine that compute: part of every fingerprint.
+pub const VERSION: &str = concat!("goodwill ", env!("CARGO_PKG_VERSION"), " datafusion 55.2");
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code, nearest};
+use crate::ident::VariableName;
 use crate::query::{Parameters, Value, declared, place};
 
 /// Replaces every parameter of `statement` by its value.
@@ -49,7 +50,7 @@ impl Binder<'_> {
     fn unknown(&self, name: &str, span: Span) -> Diagnostic {
         let message = format!("parameter `${name}` is not declared");
         let found = Diagnostic::error(code::UNKNOWN_VARIABLE, message).at(place(self.file, span));
-        match nearest(name, self.parameters.keys().map(|name| name.as_str())) {
+        match nearest(name, self.parameters.keys().map(VariableName::as_str)) {
             Some(near) => found.label(format!("did you mean `${near}`?")),
             None => found.help("declare it under `vars` in the pipeline file"),
         }

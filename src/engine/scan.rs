@@ -24,9 +24,11 @@ use datafusion::physical_plan::union::UnionExec;
 use futures::{FutureExt, TryStreamExt};
 use object_store::ObjectMeta;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
+#[expect(deprecated, reason = "the reader that reads through object_store, until parquet ships its successor")]
 use parquet::arrow::async_reader::ParquetObjectReader;
 
 use super::binding::{Binding, Bindings, DataFile};
+use super::hex::hexadecimal;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::query::TableName;
 use crate::store::{ObjectInfo, Store, StoreError};
@@ -49,7 +51,7 @@ impl Scans {
 #[derive(Debug)]
 pub(super) struct Files {
     name: TableName,
-    files: Vec<DataFile>,
+    list: Vec<DataFile>,
     schema: SchemaRef,
     sorted_by: Vec<String>,
     scans: Arc<Scans>,
@@ -58,12 +60,12 @@ pub(super) struct Files {
 impl Files {
     pub(super) fn new(
         name: TableName,
-        files: Vec<DataFile>,
+        list: Vec<DataFile>,
         schema: SchemaRef,
         sorted_by: Vec<String>,
         scans: Arc<Scans>,
     ) -> Self {
-        Self { name, files, schema, sorted_by, scans }
+        Self { name, list, schema, sorted_by, scans }
     }
 
     fn ordering(&self) -> Option<LexOrdering> {
@@ -96,7 +98,7 @@ impl Files {
 /// Makes `store` known to the session under a URL of its own.
 fn register(state: &dyn Session, store: &Store) -> Result<ObjectStoreUrl> {
     // The address may hold what is no host name; its bytes in hexadecimal are one.
-    let host: String = store.url().as_str().bytes().map(|byte| format!("{byte:02x}")).collect();
+    let host = hexadecimal(store.url().as_str().as_bytes());
     let url = ObjectStoreUrl::parse(format!("store://{host}"))?;
     state.runtime_env().register_object_store(url.as_ref(), store.object_store());
     Ok(url)
@@ -135,10 +137,10 @@ impl TableProvider for Files {
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         self.scans.count(&self.name);
-        let stores: BTreeSet<&str> = self.files.iter().map(|file| file.store.url().as_str()).collect();
+        let stores: BTreeSet<&str> = self.list.iter().map(|file| file.store.url().as_str()).collect();
         let mut scans = Vec::new();
         for store in &stores {
-            let files: Vec<_> = self.files.iter().filter(|file| file.store.url().as_str() == *store).collect();
+            let files: Vec<_> = self.list.iter().filter(|file| file.store.url().as_str() == *store).collect();
             scans.push(self.scan_store(state, &files, projection)?);
         }
         match (scans.pop(), scans.is_empty()) {
@@ -188,8 +190,10 @@ pub async fn read_footer(store: &Store, info: &ObjectInfo) -> Result<Footer, Dia
     })
 }
 
+#[expect(deprecated, reason = "as above")]
 type Builder = ParquetRecordBatchStreamBuilder<ParquetObjectReader>;
 
+#[expect(deprecated, reason = "as above")]
 async fn open(file: &DataFile) -> Result<Builder, Diagnostic> {
     let meta = meta(file).map_err(|cause| cause.to_diagnostic())?;
     let reader = ParquetObjectReader::new(file.store.object_store(), meta.location).with_file_size(file.size);

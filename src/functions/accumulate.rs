@@ -142,14 +142,14 @@ pub(super) struct DistinctTotal {
 }
 
 impl DistinctTotal {
-    pub(super) fn try_new(kind: Kind, argument: &DataType, returned: &DataType) -> Result<Self> {
-        Ok(Self {
+    pub(super) fn new(kind: Kind, argument: &DataType, returned: &DataType) -> Self {
+        Self {
             kind,
             argument: argument.clone(),
             returned: returned.clone(),
             whole: BTreeSet::new(),
             floats: BTreeSet::new(),
-        })
+        }
     }
 
     fn keep(&mut self, values: &ArrayRef) -> Result<()> {

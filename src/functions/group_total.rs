@@ -73,7 +73,7 @@ fn filtered(values: &ArrayRef, filter: Option<&BooleanArray>) -> Result<ArrayRef
     let Some(filter) = filter else {
         return Ok(Arc::clone(values));
     };
-    let kept = BooleanArray::from_iter(filter.iter().map(|keep| Some(keep == Some(true))));
+    let kept = filter.iter().map(|keep| Some(keep == Some(true))).collect::<BooleanArray>();
     let present = arrow::compute::is_not_null(values)?;
     let dropped = arrow::compute::not(&and(&kept, &present)?)?;
     Ok(arrow::compute::nullif(values, &dropped)?)

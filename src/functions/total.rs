@@ -98,10 +98,10 @@ impl AggregateUDFImpl for Total {
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        match arguments {
-            [argument] => self.kind.return_type(argument),
-            _ => plan_err!("`{}` takes one argument", self.name()),
-        }
+        let [argument] = arguments else {
+            return plan_err!("`{}` takes one argument", self.name());
+        };
+        self.kind.return_type(argument)
     }
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
@@ -124,7 +124,7 @@ impl AggregateUDFImpl for Total {
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         let argument = args.expr_fields[0].data_type();
         if args.is_distinct {
-            return Ok(Box::new(DistinctTotal::try_new(self.kind, argument, args.return_type())?));
+            return Ok(Box::new(DistinctTotal::new(self.kind, argument, args.return_type())));
         }
         Ok(Box::new(RunningTotal::try_new(self.kind, argument, args.return_type())?))
     }

@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** frozen as format 1. Fields are added, never renamed, removed or given another
 //! meaning; what this program does not know of a carried-over table it keeps (`extra`) and
-//! writes again, so that an older program takes nothing away.
+//! writes again, so that an older program takes nothing away. [`DeltaPosition`], [`Slice`],
+//! [`MadeFrom`] and [`ColumnStatistics`] are closed: later fields go beside them.
 
 use std::collections::BTreeMap;
 use std::fmt;

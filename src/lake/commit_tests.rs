@@ -62,6 +62,13 @@ const FORMAT_1: &str = r#"{
             "kind": "whole"
           },
           "fingerprint": "cc33",
+          "made_from": {
+            "definition": "aa",
+            "parameters": "bb",
+            "inputs": {
+              "sources.customers": "dd"
+            }
+          },
           "attempt": "20260131t080000-5f3a",
           "published_at": "2026-01-31T08:00:01.000123Z",
           "rows": 2,
@@ -108,6 +115,11 @@ const FORMAT_1: &str = r#"{
             "as_of": "2026-01-30T00:00:00Z"
           },
           "fingerprint": "ee55",
+          "made_from": {
+            "definition": "",
+            "parameters": "",
+            "inputs": {}
+          },
           "attempt": "20260130t080000-11aa",
           "published_at": "2026-01-30T08:00:01Z",
           "rows": 0,
@@ -134,6 +146,11 @@ const FORMAT_1: &str = r#"{
             "end": "2026-02-01T00:00:00Z"
           },
           "fingerprint": "ff66",
+          "made_from": {
+            "definition": "",
+            "parameters": "",
+            "inputs": {}
+          },
           "attempt": "20260130t080000-11aa",
           "published_at": "2026-01-30T08:00:01Z",
           "rows": 0,
@@ -170,6 +187,7 @@ fn format_1_keeps_its_meaning() {
     );
     let part = &customers.parts[0];
     assert_eq!(part.slice, Slice::Whole);
+    assert_eq!(part.made_from.inputs["sources.customers"], "dd");
     assert_eq!(part.files[0].columns["customer_id"].max.as_deref(), Some("2"));
     let slices: Vec<_> = commit.tables["tiers"].parts.iter().map(|part| part.slice).collect();
     assert!(matches!(slices[..], [Slice::Snapshot { .. }, Slice::Interval { .. }]));

@@ -129,6 +129,56 @@ async fn a_kill_after_any_write_is_mended() {
 }
 
 #[tokio::test]
+async fn a_publication_in_the_middle_of_a_recovery_is_not_left_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = root(&folder).await;
+    publish(&lake, 1).await;
+    // Fail points are shared by all tests of the process: this one answers its own thread.
+    let (this_thread, racing) = (std::thread::current().id(), lake.clone());
+    let first = std::sync::Once::new();
+    fail::cfg_callback("before_views", move || {
+        if std::thread::current().id() == this_thread {
+            first.call_once(|| publish_aside(&racing));
+        }
+    })
+    .unwrap();
+    let recovered = lake.roll_forward().await.unwrap();
+    fail::remove("before_views");
+    assert_eq!(recovered.version, Some(2));
+    assert_eq!(recovered.tables[&name("a")], RolledForward { from: 0, to: 1 });
+    agrees(&lake, &lake.last_commit().await.unwrap().unwrap()).await;
+}
+
+fn publish_aside(lake: &Lake) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(publish(lake, 1));
+        });
+    });
+}
+
+#[tokio::test]
+async fn a_kill_before_a_later_checkpoint_is_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = root(&folder).await;
+    publish(&lake, 12).await;
+    lake.recover().await.unwrap();
+    let hint = layout::last_checkpoint(&name("a")).unwrap();
+    let earlier = lake.store().get(&hint).await.unwrap();
+    publish(&lake, 10).await;
+    lake.recover().await.unwrap();
+    let whole = logs(&lake).await;
+    lake.store().put(&hint, earlier).await.unwrap();
+    lake.recover().await.unwrap();
+    assert_eq!(logs(&lake).await, whole);
+    let damaged = b"{".as_slice();
+    lake.store().put(&hint, damaged.into()).await.unwrap();
+    lake.recover().await.unwrap();
+    assert_eq!(logs(&lake).await, whole);
+}
+
+#[tokio::test]
 async fn a_log_that_was_moved_away_is_written_anew() {
     let folder = tempfile::tempdir().unwrap();
     let lake = root(&folder).await;

@@ -214,6 +214,15 @@ async fn a_probe_left_by_a_kill_does_not_stop_the_next_run() {
 }
 
 #[tokio::test]
+async fn a_store_that_overwrites_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store::open("root", folder.path()).unwrap().careless();
+    let error = Lake::open_to_publish(store.clone(), &attempt("probe")).await.unwrap_err();
+    assert_eq!(error.to_diagnostic().code, code::STORE_IGNORES_PRECONDITIONS);
+    assert_eq!(store.list(&Key::root()).await.unwrap(), vec![]);
+}
+
+#[tokio::test]
 async fn what_is_committed_is_read_back_with_its_history() {
     let folder = tempfile::tempdir().unwrap();
     let lake = root(&folder).await;

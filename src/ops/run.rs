@@ -103,7 +103,7 @@ fn nothing_to_do(around: &Surroundings, run_id: String, plan: Plan) -> Result<Ou
 }
 
 fn tell(around: &Surroundings, recovered: &Recovered) {
-    let tables = recovered.rolled_forward.len();
+    let tables = recovered.tables.len();
     if tables > 0 {
         let text = format!("finished what an earlier run left: {tables} tables brought to the last version");
         around.observer.notice(Event::Note { text });

@@ -180,8 +180,5 @@ pub fn broken_audit(result: &AuditResult) -> Diagnostic {
     let rows = if result.broken == 1 { "row breaks" } else { "rows break" };
     let message = format!("{} {rows} `{}` of `{}`", result.broken, result.audit, result.model);
     let found = Diagnostic::error(code::AUDIT_FAILED, message);
-    result.examples.iter().fold(found, |found, row| {
-        let pairs = row.iter().map(|(column, value)| format!("{column}: {value}"));
-        found.help(format!("for example {}", pairs.collect::<Vec<_>>().join(", ")))
-    })
+    result.examples.iter().fold(found, |found, row| found.help(format!("for example {row}")))
 }

@@ -15,7 +15,7 @@ use crate::graph::{Graph, Input, Node};
 use crate::ident::NodeName;
 use crate::interval::Instant;
 use crate::project::{Located, Model};
-use crate::query::{Parameters, Query, TableName};
+use crate::query::{Parameters, TableName};
 
 /// Types the models and audits of `graph`; `sources` are the schemas of the sources it reads.
 ///

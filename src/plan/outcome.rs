@@ -1,7 +1,5 @@
 //! What became of a plan: `run` returns it, `report` and `cli` read it.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::{Plan, StepKind};
@@ -103,8 +101,8 @@ pub struct AuditResult {
     pub audit: String,
     /// Rows that break it.
     pub broken: u64,
-    /// Some of these rows, column by column; personal data is left out.
-    pub examples: Vec<BTreeMap<String, String>>,
+    /// Some of these rows, such as `customer_id = 42`; personal data is left out.
+    pub examples: Vec<String>,
 }
 
 /// How a run ended.

@@ -1,12 +1,13 @@
 //! Audits: rules whose broken rows stop a publication.
 
-use super::contract::Contract;
+use super::contract::{ColumnType, Contract};
 use super::Model;
 use super::load::place;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code};
 use crate::ident::NodeName;
 use crate::query::{self, Query};
-use crate::spec::{BrokenRows, ColumnSpec, ColumnTest, Document, ModelSpec, ModelTest, Reconciles};
+use crate::value::{Value, ValueType};
+use crate::spec::{BrokenRows, ColumnSpec, ColumnTest, Document, ModelSpec, ModelTest, Range, Reconciles};
 
 /// One rule of one model.
 #[derive(Debug, Clone)]
@@ -41,9 +42,9 @@ pub enum Rule {
         /// The column.
         column: String,
         /// The least value.
-        min: Option<Bound>,
+        min: Option<Value>,
         /// The greatest value.
-        max: Option<Bound>,
+        max: Option<Value>,
     },
     /// A query over published or staged tables returns no row.
     NoRows {
@@ -51,10 +52,6 @@ pub enum Rule {
         query: Box<Query>,
     },
 }
-
-/// A bound as written, read as the column's type when it is compared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bound(pub String);
 
 struct Context<'a> {
     document: &'a Document,
@@ -123,18 +120,43 @@ impl Context<'_> {
                 (format!("relationships {text} to {other}.{field}"), no_rows(&sql, &place)?)
             }
             ColumnTest::Range(range) => {
-                let bound = |key: &str, value: &Option<serde_json::Value>| {
-                    let pointer = format!("{pointer}/range/{key}");
-                    value.as_ref().and_then(|value| match value {
-                        serde_json::Value::String(text) => Some(Bound(text.clone())),
-                        _ => self.document.text(&pointer).map(|text| Bound(text.to_owned())),
-                    })
-                };
-                let (min, max) = (bound("min", &range.min), bound("max", &range.max));
+                let (min, max) = self.bounds(pointer, column, range)?;
                 (format!("range {text}"), Rule::Range { column: name, min, max })
             }
         };
         Ok(Audit { name: title, place, rule })
+    }
+
+    /// The bounds of a range, read as the column's type.
+    fn bounds(
+        &self,
+        pointer: &str,
+        column: &ColumnSpec,
+        range: &Range,
+    ) -> Result<(Option<Value>, Option<Value>), Diagnostics> {
+        let wrong = |why: String, pointer: &str| {
+            let place = place(self.document, pointer);
+            Diagnostics::from(Diagnostic::error(code::BAD_AUDIT, why).at(place))
+        };
+        let data_type = ColumnType::parse(&column.data_type).ok().and_then(comparable);
+        let data_type = data_type.ok_or_else(|| {
+            wrong(format!("`{}` has no order that a range could bound", column.name), pointer)
+        })?;
+        let bound = |key: &str, value: &Option<serde_json::Value>| {
+            let Some(value) = value else { return Ok(None) };
+            let pointer = format!("{pointer}/range/{key}");
+            let text = match value {
+                serde_json::Value::String(text) => text.clone(),
+                other => self.document.text(&pointer).map_or_else(|| other.to_string(), str::to_owned),
+            };
+            let read = data_type.parse(&text).map_err(|cause| wrong(cause.to_string(), &pointer));
+            read.map(Some)
+        };
+        let (min, max) = (bound("min", &range.min)?, bound("max", &range.max)?);
+        if min.is_none() && max.is_none() {
+            return Err(wrong("a range needs `min`, `max` or both".to_owned(), pointer));
+        }
+        Ok((min, max))
     }
 
     fn of_table(&self, pointer: &str, test: &ModelTest) -> Result<Audit, Diagnostics> {
@@ -181,6 +203,17 @@ impl Context<'_> {
     }
 }
 
+/// How the bounds of a column of this type are read.
+const fn comparable(column_type: ColumnType) -> Option<ValueType> {
+    match column_type {
+        ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint => Some(ValueType::Int),
+        ColumnType::Decimal { .. } => Some(ValueType::Decimal),
+        ColumnType::Double => Some(ValueType::Double),
+        ColumnType::Date => Some(ValueType::Date),
+        ColumnType::Timestamp | ColumnType::Varchar | ColumnType::Boolean => None,
+    }
+}
+
 /// Parses an audit's SQL; its mistakes are shown where the audit is declared.
 fn no_rows(sql: &str, place: &Place) -> Result<Rule, Diagnostics> {
     let file = SourceFile::new(place.file().path(), sql);
@@ -205,8 +238,8 @@ impl Audit {
     }
 }
 
-/// Makes the rules of a model that is not written into queries: published tables are checked
-/// while their rows are written, intermediates have no such moment.
+/// Makes the rules of a view into queries: tables are checked while their rows are computed, a
+/// view has no such moment.
 pub(super) fn as_queries(
     audits: Vec<Audit>,
     model: &NodeName,
@@ -248,10 +281,8 @@ fn row_rule_as_sql(rule: &Rule, model: &NodeName, contract: &Contract) -> Option
         }
         Rule::Range { column, min, max } => {
             let data_type = contract.column(column).map(|column| column.data_type)?;
-            let side = |bound: &Option<Bound>, sign: &str| {
-                let bound = bound.as_ref()?;
-                let quoted = bound.0.replace('\'', "''");
-                Some(format!("{column} {sign} cast('{quoted}' as {data_type})"))
+            let side = |bound: &Option<Value>, sign: &str| {
+                bound.as_ref().map(|bound| format!("{column} {sign} cast('{bound}' as {data_type})"))
             };
             let sides: Vec<String> = [side(min, "<"), side(max, ">")].into_iter().flatten().collect();
             (!sides.is_empty())

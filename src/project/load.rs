@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{audit, files};
 use super::model::{self, Folder};
-use super::{Model, Project, UnitTest, Visibility, pipeline, unit_test};
+use super::{Materialization, Model, Project, UnitTest, Visibility, pipeline, unit_test};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code};
 use crate::ident::NodeName;
 use crate::query;
@@ -44,7 +44,7 @@ pub fn load(at: &Location) -> Result<Project, Diagnostics> {
         }
     }
     publish(&spec, &mut models, &mut found);
-    for model in models.values_mut().filter(|model| model.visibility == Visibility::Internal) {
+    for model in models.values_mut().filter(|model| model.materialization == Materialization::View) {
         let audits = std::mem::take(&mut model.audits);
         model.audits = audit::as_queries(audits, &model.name, &model.contract, &mut found);
     }

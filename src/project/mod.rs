@@ -24,7 +24,7 @@ mod pipeline;
 mod unit_test;
 mod variables;
 
-pub use audit::{Audit, Bound, Rule, audit_query};
+pub use audit::{Audit, Rule, audit_query};
 pub use contract::{Column, ColumnType, Contract, Nullability, Privacy, UnknownType};
 pub use load::{Location, list_pipelines, load};
 pub use unit_test::{Cell, Rows, UnitTest};

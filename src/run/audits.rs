@@ -1,14 +1,12 @@
 //! Rules that are queries: whoever breaks them keeps everything from being published.
 
-use std::collections::BTreeMap;
-
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::Job;
 use super::bindings::{self, Products};
 use crate::diagnostic::{Diagnostics, Place};
-use crate::engine::{RowCheck, Share, Written};
+use crate::engine::{Broken, RowCheck, Share};
 use crate::ident::NodeName;
 use crate::plan::{AuditResult, Event};
 use crate::project::{Audit, Model, Privacy, Rule};
@@ -37,26 +35,37 @@ fn row_check(rule: &Rule) -> Option<RowCheck> {
         }
         Rule::Range { column, min, max } => Some(RowCheck::Range {
             column: column.clone(),
-            min: min.as_ref().map(|bound| bound.0.clone()),
-            max: max.as_ref().map(|bound| bound.0.clone()),
+            min: min.clone(),
+            max: max.clone(),
         }),
         Rule::NoRows { .. } => None,
     }
 }
 
-/// What the rules checked while writing found.
-pub(super) fn written(model: &Model, written: &Written) -> Vec<AuditResult> {
-    let checked = model.audits.iter().filter(|audit| row_check(&audit.rule).is_some());
-    let results = checked.enumerate().map(|(check, audit)| {
-        let broken = written.broken.iter().find(|broken| broken.check == check);
-        AuditResult {
-            model: model.name.clone(),
-            audit: audit.name.clone(),
-            broken: broken.map_or(0, |broken| broken.rows),
-            examples: broken.map(|broken| broken.keys.clone()).unwrap_or_default(),
-        }
+/// What the rules checked while rows passed found: one result a rule, and one for each column
+/// the contract requires without a rule saying so, if it has nulls.
+pub(super) fn while_computing(model: &Model, broken: &[Broken]) -> Vec<AuditResult> {
+    let rules = model.audits.iter().filter_map(|audit| Some((audit, row_check(&audit.rule)?)));
+    let rules: Vec<(&Audit, RowCheck)> = rules.collect();
+    let result = |audit: &str, found: Option<&Broken>| AuditResult {
+        model: model.name.clone(),
+        audit: audit.to_owned(),
+        broken: found.map_or(0, |found| found.rows),
+        examples: found.map(|found| found.examples.clone()).unwrap_or_default(),
+    };
+    let checked = rules.iter().map(|(audit, check)| {
+        result(&audit.name, broken.iter().find(|found| found.check == *check))
     });
-    results.collect()
+    let implied = broken.iter().filter(|found| rules.iter().all(|(_, check)| *check != found.check));
+    let implied = implied.map(|found| result(&implied_name(&found.check), Some(found)));
+    checked.chain(implied).collect()
+}
+
+fn implied_name(check: &RowCheck) -> String {
+    match check {
+        RowCheck::NotNull(column) => format!("required {column}"),
+        other => format!("{other:?}"),
+    }
 }
 
 /// The rules of `model` that are queries.
@@ -114,13 +123,13 @@ fn at_audit(found: Diagnostics, place: &Place) -> Diagnostics {
     found.iter().map(|finding| finding.clone().at(place.clone())).collect()
 }
 
-/// Some rows column by column, without the columns tagged as personal data.
-fn examples(batches: &[RecordBatch], model: &Model) -> Vec<BTreeMap<String, String>> {
+/// Some rows, without the columns tagged as personal data.
+fn examples(batches: &[RecordBatch], model: &Model) -> Vec<String> {
     let rows = batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| (batch, row)));
     rows.take(EXAMPLES).map(|(batch, row)| example(batch, row, model)).collect()
 }
 
-fn example(batch: &RecordBatch, row: usize, model: &Model) -> BTreeMap<String, String> {
+fn example(batch: &RecordBatch, row: usize, model: &Model) -> String {
     let schema = batch.schema();
     let personal = |name: &str| {
         model.contract.column(name).is_some_and(|column| column.privacy == Privacy::Personal)
@@ -129,7 +138,7 @@ fn example(batch: &RecordBatch, row: usize, model: &Model) -> BTreeMap<String, S
     let shown = schema.fields().iter().enumerate().filter(|(_, field)| !personal(field.name()));
     let value = |(at, field): (usize, &std::sync::Arc<arrow::datatypes::Field>)| {
         let formatter = ArrayFormatter::try_new(batch.column(at).as_ref(), &options).ok()?;
-        Some((field.name().clone(), formatter.value(row).to_string()))
+        Some(format!("{} = {}", field.name(), formatter.value(row)))
     };
-    shown.filter_map(value).collect()
+    shown.filter_map(value).collect::<Vec<_>>().join(", ")
 }

@@ -9,10 +9,11 @@ use crate::engine::{self, Written};
 use crate::ident::NodeName;
 use crate::interval::Instant;
 use crate::lake::{
-    Commit, CommitOutcome, DeltaPosition, Extra, FORMAT, FileEntry, Intent, JournalEntry, LakeError,
+    ColumnStatistics, Commit, CommitOutcome, DeltaPosition, Extra, FORMAT, FileEntry, Intent, JournalEntry, LakeError,
     Part, Slice, TableColumn, TableContract, TableEntry, TableType,
 };
 use crate::plan::Step;
+use crate::store::Key;
 use crate::project::{ColumnType, Contract, Nullability, Privacy};
 
 /// Writes what the attempt sets out to do, before its first file.
@@ -47,7 +48,8 @@ pub(super) async fn write_journal(job: &Job<'_>, sequence: u32, step: &Step, wri
             "files": files.collect::<Vec<_>>(),
         }),
     };
-    job.lake.write_journal(&job.attempt, &entry).await.map(|_| ()).map_err(found)
+    let keys: Vec<Key> = written.files.iter().map(|file| file.key.clone()).collect();
+    job.lake.write_journal(&job.attempt, &entry, &keys).await.map_err(found)
 }
 
 /// Commits what was audited.
@@ -95,7 +97,7 @@ fn entry(
         bytes: file.bytes,
         rows: file.rows,
         sha256: file.sha256.clone(),
-        columns: file.columns.clone(),
+        columns: file.columns.iter().map(statistics).collect(),
         extra: Extra::default(),
     });
     let files: Vec<FileEntry> = files.collect();
@@ -117,6 +119,11 @@ fn entry(
         }],
         extra: Extra::default(),
     })
+}
+
+fn statistics(column: &engine::ColumnStats) -> (String, ColumnStatistics) {
+    let known = ColumnStatistics::new(column.min.as_ref(), column.max.as_ref(), column.nulls);
+    (column.name.clone(), known)
 }
 
 fn table_contract(contract: &Contract) -> TableContract {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::bindings::{self, Products};
 use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
-use crate::engine::{self, Binding, Bindings, Engine, Relation, Typed};
+use crate::engine::{self, Binding, Bindings, Engine, MaterializeRequest, Relation, Typed};
 use crate::graph::Node;
 use crate::lake::Lake;
 use crate::plan::{self, Plan, TypedGraph};
@@ -120,7 +120,17 @@ async fn produce(
     };
     match model.materialization {
         Materialization::View => Ok(Binding::View(Arc::clone(&queries.query), Arc::new(inputs))),
-        Materialization::Table => engine.materialize(&queries.query, &inputs, engine.whole()).await,
+        Materialization::Table => {
+            let request = MaterializeRequest {
+                name: model.name.clone(),
+                typed: Arc::clone(&queries.query),
+                bindings: Arc::new(inputs),
+                contract: Arc::new(model.contract.clone()),
+                checks: Vec::new(),
+                keep: engine.whole().memory / 16,
+            };
+            Ok(engine.materialize(&request, engine.whole()).await?.binding)
+        }
     }
 }
 

@@ -11,16 +11,24 @@ use super::bindings::{self, Products};
 use super::stage::Staged;
 use super::{AfterFailure, Job, commit};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::engine::{Binding, DataFile, Share, WriteRequest, Written};
+use crate::engine::{
+    Binding, Bindings, Broken, DataFile, MaterializeRequest, Progress, Share, WriteRequest, Written,
+    WrittenFile,
+};
 use crate::ident::NodeName;
-use crate::plan::{AuditResult, Event, Phase, Step, StepKind, StepResult, StepStatus};
+use crate::plan::{
+    AuditResult, Event, Phase, Step, StepKind, StepResult, StepStatus, TypedModel,
+};
 use crate::project::{Materialization, Model};
 
 /// The least memory a step is given: below it steps run one after another.
 const LEAST_MEMORY: u64 = 256 * 1024 * 1024;
 
+/// Each intermediate may hold this part of all memory as Arrow; a larger one goes to scratch.
+const KEPT_SHARE: u64 = 16;
+
 /// What the steps gave.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Worked {
     pub(super) results: Vec<StepResult>,
     pub(super) audits: Vec<AuditResult>,
@@ -45,6 +53,8 @@ enum Done {
 /// A computed model: its rows and, if published, its files.
 struct Product {
     binding: Binding,
+    rows: u64,
+    broken: Vec<Broken>,
     written: Option<Written>,
 }
 
@@ -162,7 +172,7 @@ impl Board {
     async fn take(&mut self, job: &Job<'_>, done: Done) -> Result<(), Diagnostics> {
         match done {
             Done::Step { model, product: Ok(product), mut result } => {
-                let audits = self.written_audits(job, &model, product.written.as_ref());
+                let audits = computed_audits(job, &model, &product.broken);
                 if audits.iter().any(|audit| audit.broken > 0) {
                     result.status = StepStatus::AuditFailed;
                     self.fail(job, &model);
@@ -202,17 +212,6 @@ impl Board {
         Ok(())
     }
 
-    fn written_audits(&self, job: &Job<'_>, model: &NodeName, written: Option<&Written>) -> Vec<AuditResult> {
-        let (Some(written), Some(model)) = (written, job.typed.graph.model(model)) else {
-            return Vec::new();
-        };
-        let audits = audits::written(model, written);
-        for audit in &audits {
-            job.observer.notice(Event::AuditFinished(audit.clone()));
-        }
-        audits
-    }
-
     fn finish(&mut self, job: &Job<'_>, result: StepResult) {
         job.observer.notice(Event::StepFinished(result.clone()));
         self.worked.results.push(result);
@@ -245,6 +244,19 @@ impl Board {
     }
 }
 
+/// The rules that were checked while the model's rows passed.
+fn computed_audits(job: &Job<'_>, model: &NodeName, broken: &[Broken]) -> Vec<AuditResult> {
+    let Some(model) = job.typed.graph.model(model) else { return Vec::new() };
+    if model.materialization == Materialization::View {
+        return Vec::new();
+    }
+    let audits = audits::while_computing(model, broken);
+    for audit in &audits {
+        job.observer.notice(Event::AuditFinished(audit.clone()));
+    }
+    audits
+}
+
 async fn check(job: &Job<'_>, pending: Pending, products: Arc<Products>, share: Share) -> Done {
     let result = audits::check(job, &pending, &products, share).await;
     Done::Audit { pending, result }
@@ -256,16 +268,11 @@ async fn compute(job: &Job<'_>, step: &Step, products: Arc<Products>, share: Sha
     let product = produce(job, step, &products, share).await;
     let written = product.as_ref().ok().and_then(|product| product.written.as_ref());
     let files = written.map(|written| written.files.as_slice()).unwrap_or_default();
-    let kept = match product.as_ref().map(|product| &product.binding) {
-        Ok(Binding::Memory { batches, .. }) => batches.iter().map(|batch| as_u64(batch.num_rows())).sum(),
-        Ok(Binding::Parquet { files, .. }) => files.iter().map(|file| file.rows).sum(),
-        _ => 0,
-    };
     let result = StepResult {
         model: step.model.clone(),
         kind: step.kind,
         status: StepStatus::Success,
-        rows: kept,
+        rows: product.as_ref().map_or(0, |product| product.rows),
         bytes: files.iter().map(|file| file.bytes).sum(),
         files: files.len(),
         started_at,
@@ -281,53 +288,70 @@ async fn produce(job: &Job<'_>, step: &Step, products: &Products, share: Share) 
     };
     let bindings = bindings::bind(job, graph.inputs(&step.model), products)?;
     match (step.kind, model.materialization) {
-        (StepKind::Publish, _) => write(job, model, typed, &bindings, share).await,
+        (StepKind::Publish, _) => write(job, model, typed, bindings, share).await,
         (StepKind::Intermediate, Materialization::View) => {
             let binding = Binding::View(Arc::clone(&typed.query), Arc::new(bindings));
-            Ok(Product { binding, written: None })
+            Ok(Product { binding, rows: 0, broken: Vec::new(), written: None })
         }
         (StepKind::Intermediate, Materialization::Table) => {
-            let binding = job.engine.materialize(&typed.query, &bindings, share).await?;
-            Ok(Product { binding, written: None })
+            keep(job, model, typed, bindings, share).await
         }
     }
+}
+
+async fn keep(
+    job: &Job<'_>,
+    model: &Model,
+    typed: &TypedModel,
+    bindings: Bindings,
+    share: Share,
+) -> Result<Product, Diagnostics> {
+    let request = MaterializeRequest {
+        name: model.name.clone(),
+        typed: Arc::clone(&typed.query),
+        bindings: Arc::new(bindings),
+        contract: Arc::new(model.contract.clone()),
+        checks: audits::row_checks(model),
+        keep: job.engine.whole().memory / KEPT_SHARE,
+    };
+    let kept = job.engine.materialize(&request, share).await?;
+    Ok(Product { binding: kept.binding, rows: kept.rows, broken: kept.broken, written: None })
 }
 
 async fn write(
     job: &Job<'_>,
     model: &Model,
-    typed: &crate::plan::TypedModel,
-    bindings: &crate::engine::Bindings,
+    typed: &TypedModel,
+    bindings: Bindings,
     share: Share,
 ) -> Result<Product, Diagnostics> {
-    let folder = job.lake.data_folder(&model.name, &job.attempt).map_err(commit::found)?;
-    let footer = BTreeMap::from([
-        ("goodwill.as_of".to_owned(), job.plan.as_of.to_string()),
-        ("goodwill.contract".to_owned(), serde_json::to_string(&model.contract).unwrap_or_default()),
-    ]);
-    let checks = audits::row_checks(model);
     let (observer, name) = (Arc::clone(&job.observer), model.name.clone());
     let request = WriteRequest {
-        typed: &typed.query,
-        bindings,
-        contract: &model.contract,
-        checks: &checks,
-        store: job.lake.store(),
-        folder: &folder,
-        footer: &footer,
-        on_progress: Arc::new(move |rows| observer.notice(Event::StepProgress { model: name.clone(), rows })),
+        typed: Arc::clone(&typed.query),
+        bindings: Arc::new(bindings),
+        contract: Arc::new(model.contract.clone()),
+        checks: audits::row_checks(model),
+        store: job.lake.store().clone(),
+        folder: job.lake.data_folder(&model.name, &job.attempt).map_err(commit::found)?,
+        footer: BTreeMap::from([
+            ("goodwill.as_of".to_owned(), job.plan.as_of.to_string()),
+            ("goodwill.contract".to_owned(), serde_json::to_string(&model.contract).unwrap_or_default()),
+        ]),
+        on_progress: Some(Arc::new(move |progress: Progress| {
+            observer.notice(Event::StepProgress { model: name.clone(), rows: progress.rows });
+        })),
     };
-    let written = job.engine.write(request, share).await?;
-    let file = |file: &crate::engine::WrittenFile| DataFile {
+    let written = job.engine.write(&request, share).await?;
+    let file = |file: &WrittenFile| DataFile {
         store: job.lake.store().clone(),
         key: file.key.clone(),
         size: file.bytes,
         rows: file.rows,
     };
-    let binding = bindings::of_files(written.files.iter().map(file).collect(), &model.contract);
-    Ok(Product { binding, written: Some(written) })
-}
-
-fn as_u64(rows: usize) -> u64 {
-    u64::try_from(rows).unwrap_or(u64::MAX)
+    Ok(Product {
+        binding: bindings::of_files(written.files.iter().map(file).collect(), &model.contract),
+        rows: written.files.iter().map(|file| file.rows).sum(),
+        broken: written.broken.clone(),
+        written: Some(written),
+    })
 }

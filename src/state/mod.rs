@@ -14,7 +14,7 @@ use crate::store::{ObjectInfo, Store};
 mod lock;
 mod pin;
 
-pub use lock::{SchemaLock, locked};
+pub use lock::{LockedColumn, SchemaLock, locked};
 pub use pin::{moved, pin};
 
 /// The world a plan is made for.

@@ -51,6 +51,11 @@ impl Tombstones {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(in crate::lake) fn paths(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
+    }
+
     /// Those a reader of `change`'s version must still know: not present again, not expired.
     fn known_at(self, change: &Change, present: &BTreeSet<String>) -> Vec<Remove> {
         let expired = change.millis() - RETENTION_DAYS * DAY_MILLIS;

@@ -102,6 +102,36 @@ async fn a_checkpoint_remembers_what_was_removed_until_it_expires() {
     assert_eq!((hint["size"].as_u64(), hint["numOfAddFiles"].as_u64()), (Some(24), Some(1)));
 }
 
+#[tokio::test]
+async fn tombstones_are_forgotten_when_they_expire_or_the_file_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = root(&folder).await;
+    let commit = Arc::new(publish(&lake, 1).await);
+    let entry = commit.tables["a"].clone();
+    let change = Change { commit, table: name("a"), entry, previous: None };
+    // 365 days of 86,400,000 ms each.
+    let year = 31_536_000_000;
+    let removed = |path: &str, at: i64| {
+        let remove = Remove {
+            path: path.to_owned(),
+            deletion_timestamp: at,
+            data_change: true,
+            extended_file_metadata: true,
+            partition_values: BTreeMap::new(),
+            size: 1,
+        };
+        serde_json::to_vec(&Action::Remove(remove)).unwrap()
+    };
+    let mut tombstones = checkpoint::Tombstones::default();
+    tombstones.add_version(&removed("expired", change.millis() - year));
+    tombstones.add_version(&removed("known", change.millis() - year + 1));
+    tombstones.add_version(&removed("data/t1/part-00000.parquet", change.millis()));
+    let checkpoint = checkpoint::encode(&change, tombstones).unwrap();
+    let mut kept = checkpoint::Tombstones::default();
+    kept.add_checkpoint(checkpoint.content.into()).unwrap();
+    assert_eq!(kept.paths(), ["known"]);
+}
+
 #[test]
 fn a_table_keeps_its_id_and_two_tables_differ() {
     let by = AttemptId::parse("t1").unwrap();
