@@ -109,7 +109,7 @@ pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 /// Returns `GW0307` if files of another making are in the way, `GW0301` for a company that cannot
 /// be, `GW0705` if another process makes the same sources, and what the run returns.
 pub async fn demo(around: &Surroundings, request: &DemoRequest, on_progress: OnProgress) -> Result<DemoEnd, Error> {
-    let folder = around.folder.join(&request.folder);
+    let folder = files::below(&around.folder, &request.folder);
     let wanted = Record::of(&request.world);
     let found = Record::read(&folder)?;
     write_project(&folder, &wanted, found.as_ref())?;

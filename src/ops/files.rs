@@ -93,6 +93,11 @@ fn refused(folder: &Path, in_the_way: &[&str]) -> Diagnostic {
     found.help(format!("in the way: {shown}{more}")).help("choose an empty folder")
 }
 
+/// `path` seen from `folder`, without `.` in it.
+pub(super) fn below(folder: &Path, path: &Path) -> PathBuf {
+    folder.join(path).components().collect()
+}
+
 /// The content of a file; `None` if there is none.
 #[expect(clippy::disallowed_methods, reason = "files of a project's folder are in no store")]
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
@@ -152,12 +157,6 @@ pub(super) fn remove_folder(path: &Path) -> Result<(), Error> {
         Err(cause) if cause.kind() != ErrorKind::NotFound => Err(failed(path, &cause)),
         _ => Ok(()),
     }
-}
-
-/// Makes a folder unless it is there.
-#[expect(clippy::disallowed_methods, reason = "files of a project's folder are in no store")]
-pub(super) fn make_folder(path: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(path).map_err(|cause| failed(path, &cause))
 }
 
 /// Whether the folder is there and has something in it.

@@ -47,7 +47,7 @@ pub struct Initialized {
 /// what the file system says; nothing is left behind then.
 pub fn init(around: &Surroundings, request: &InitRequest) -> Result<Initialized, Error> {
     let pipeline = request.from.clone().unwrap_or_else(|| DEFAULT_PIPELINE.to_owned());
-    let folder = around.folder.join(&request.folder);
+    let folder = super::files::below(&around.folder, &request.folder);
     let files = project_files(&pipeline)?;
     let written = files::write_all(&folder, &files)?;
     Ok(Initialized { folder: request.folder.clone(), pipeline, written: written.new, kept: written.kept })

@@ -31,7 +31,7 @@ Exit codes: 0 published or nothing to do, 1 a model failed, 2 the project or the
 
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "goodwill", version, about = ABOUT, after_help = EXAMPLES, propagate_version = true)]
+#[command(name = "goodwill", version, about = ABOUT, after_help = EXAMPLES, bin_name = "goodwill")]
 #[command(arg_required_else_help = true, max_term_width = 100)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -72,7 +72,7 @@ pub(super) struct DemoArgs {
     #[arg(value_name = "DIR", default_value = "goodwill-demo")]
     pub(super) folder: PathBuf,
     /// How large the company is: 1 is a million customers and ten million order lines
-    #[arg(long, value_name = "NUMBER", default_value_t = 0.01, value_parser = scale)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.01, value_parser = scale, allow_negative_numbers = true)]
     pub(super) scale: f64,
     /// Which of the companies there could be
     #[arg(long, value_name = "NUMBER", default_value_t = 42)]

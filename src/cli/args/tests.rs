@@ -107,7 +107,7 @@ fn values_that_cannot_be_are_refused_with_what_was_expected() {
         ("run --memory-limit many", "12GiB"),
         ("run --timeout 5y", "30m"),
         ("run --timeout 0s", "30m"),
-        ("demo --scale -1", "--scale"),
+        ("demo --scale -1", "above 0"),
         ("demo --scale nan", "above 0"),
         ("demo --until tomorrow", "--until"),
         ("check a -p b", "--pipeline"),

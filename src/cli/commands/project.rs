@@ -37,11 +37,11 @@ fn init_text(made: &Initialized) -> String {
     let folder = made.folder.display();
     let pipeline = &made.pipeline;
     let mut text = match made.written.len() {
-        0 => format!("{folder} is this project already\n"),
+        0 => "nothing was written: this is the project already\n".to_owned(),
         files => format!("wrote {} to {folder}\n", words::counted(files, "file")),
     };
-    if !made.kept.is_empty() {
-        text.push_str(&format!("kept what was there: {}\n", words::listed(&made.kept, 4)));
+    if !made.kept.is_empty() && !made.written.is_empty() {
+        text.push_str(&format!("kept {} that were there\n", words::counted(made.kept.len(), "file")));
     }
     let enter = if made.folder.as_os_str() == "." { String::new() } else { format!("  cd {folder}\n") };
     let fetch = format!("pipelines/fetch-{}.sh", pipeline.replace('_', "-"));
@@ -386,12 +386,12 @@ mod tests {
             reads: vec!["customer_pnl".to_owned()],
             description: String::new(),
         };
-        let expected = "\
+        let expected = "
  model       │ kept as   │ path                      │ reads        │ tags
 ─────────────┼───────────┼───────────────────────────┼──────────────┼───────
  value_tiers │ published │ sql/value/value_tiers.sql │ customer_pnl │ value
 1 model
 ";
-        assert_eq!(listed_text(&[model], PLAIN), expected);
+        assert_eq!(format!("\n{}", listed_text(&[model], PLAIN)), expected);
     }
 }

@@ -191,7 +191,7 @@ mod tests {
             step("rfm", StepKind::Publish, StepStatus::Success),
         ];
         outcome.audits = vec![audit(0)];
-        let expected = "\
+        let expected = "
  model  │ status    │   rows │   size │  time
 ────────┼───────────┼────────┼────────┼───────
  orders │ computed  │ 12,345 │        │ 0.4 s
@@ -200,7 +200,7 @@ mod tests {
 1 rule checked, all hold
 published version 3: 1 table, as of 1970-01-01T00:00:00Z, in 1.5 s
 ";
-        assert_eq!(summary(&outcome, None, PLAIN), expected);
+        assert_eq!(format!("\n{}", summary(&outcome, None, PLAIN)), expected);
         assert_eq!(next(&outcome), "next: goodwill show rfm\n");
     }
 
