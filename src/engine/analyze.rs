@@ -67,7 +67,7 @@ impl Typed {
     pub(super) fn with_plan(&self, plan: LogicalPlan) -> Self {
         let schema = Arc::clone(plan.schema().inner());
         let known = facts(&plan);
-        let name = |column: &usize| schema.field(*column).name().clone();
+        let name = |column: usize| schema.field(column).name().clone();
         let keys = known.smallest_keys().iter().map(|key| key.iter().map(name).collect()).collect();
         let lineage = schema.fields().iter().zip(origins(&plan));
         let lineage = lineage.map(|(field, from)| ColumnLineage {

@@ -40,6 +40,11 @@ impl Columns {
         self.0.iter().zip(theirs).all(|(ours, theirs)| ours & !theirs == 0)
     }
 
+    /// Whether `column` is in it.
+    pub(super) fn contains(&self, column: usize) -> bool {
+        self.0.get(column / 64).is_some_and(|bits| bits >> (column % 64) & 1 == 1)
+    }
+
     /// How many columns there are.
     pub(super) fn len(&self) -> usize {
         self.0.iter().map(|bits| usize::try_from(bits.count_ones()).unwrap_or(64)).sum()

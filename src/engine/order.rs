@@ -118,7 +118,7 @@ impl Judge<'_> {
 fn help(known: &Facts, schema: &DFSchema) -> String {
     match known.smallest_keys().first().filter(|key| !key.is_empty()) {
         Some(key) => {
-            let names: Vec<_> = key.iter().map(|column| format!("`{}`", schema.field(*column).name())).collect();
+            let names: Vec<_> = key.iter().map(|column| format!("`{}`", schema.field(column).name())).collect();
             format!("end its ORDER BY with {}, so that no two rows tie", names.join(", "))
         }
         None => "no key of these rows is known: give the inputs a grain, or group before picking".to_owned(),
@@ -134,7 +134,7 @@ fn decides(known: &Facts, columns: &Columns, arguments: &[Expr], schema: &DFSche
     let closure = known.closure(columns);
     let decided = |argument: &Expr| {
         let mut read = argument.column_refs().into_iter();
-        read.all(|column| schema.maybe_index_of_column(column).is_some_and(|at| closure.contains(&at)))
+        read.all(|column| schema.maybe_index_of_column(column).is_some_and(|at| closure.contains(at)))
     };
     arguments.iter().all(decided)
 }
