@@ -230,7 +230,7 @@ mod tests {
         let amounts = amounts.with_precision_and_scale(18, 2).expect("a decimal");
         let expected = "
       id │ amount │ name
-─────────┼────────┼───────
+─────────┼────────┼──────
        7 │  12.50 │ a
        ∅ │  -0.05 │ ∅
  1234567 │      ∅ │ été
