@@ -1,7 +1,7 @@
 -- One row per customer with a paid order in the window that ends at $as_of.
 -- Scores run from 1 to 5, 5 is best. Equal values get equal scores unless
--- $rfm_tie_convention is 'ntile'; the convention stands in every row, because it
--- decides the segment of up to a quarter of the customers:
+-- $rfm_tie_convention is 'ntile'; the convention stands in every row, because
+-- it decides the segment of up to a quarter of the customers:
 --   edges  one above the number of quintile edges (type 7) below the value; a
 --          value on an edge takes the lower score (the better one for recency)
 --   cume   five times the share of customers at or below, rounded up

@@ -1,7 +1,7 @@
 -- One row per customer and day on which money or a contact moved: the ledger
 -- that months, periods and scores add up.
--- A paid order is one with positive invoiced sales: a basket of free items is an
--- order, but no paid one. Returns stand on the day they came back.
+-- A paid order is one with positive invoiced sales: a basket of free items is
+-- an order, but no paid one. Returns stand on the day they came back.
 with line_totals as (
     select
         order_id,

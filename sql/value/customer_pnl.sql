@@ -1,8 +1,8 @@
 -- One row per customer and period in which money moved for the customer: the
 -- profit and loss account of each relationship.
 -- Returns count in the period they came back, not in the period of their order,
--- as they do in the ledger; so a period may show returns without sales. Contacts
--- without a known cost move no money.
+-- as they do in the ledger; so a period may show returns without sales.
+-- Contacts without a known cost move no money.
 with money_days as (
     select
         *,

@@ -1,5 +1,5 @@
 -- One row per product of the catalogue, and one for each product that was sold
--- and is missing there (17 of them), so that every sales line finds its product.
+-- and is missing there (17 of them): every sales line finds its product.
 with sold as (
     select distinct product_id from sources.transactions
 ),
