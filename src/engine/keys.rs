@@ -4,7 +4,7 @@
 //! whose own keys hold; a key that cannot be proven is simply not found. DataFusion's own
 //! dependencies do not serve: they lose every key at a join.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
@@ -16,8 +16,10 @@ use datafusion::logical_expr::{
     WindowFunctionDefinition,
 };
 
-/// Columns by their position.
-pub(super) type Columns = BTreeSet<usize>;
+/// How many keys of a step are remembered.
+const MOST_KEYS: usize = 24;
+
+pub(super) use super::columns::Columns;
 
 /// An input as the planner sees it: its schema and its keys, no rows.
 #[derive(Debug)]
@@ -37,8 +39,9 @@ impl TableSource for KeyedTable {
 pub(super) struct Facts {
     /// Sets of columns no two rows share; the empty set says that there is at most one row.
     keys: Vec<Columns>,
-    /// Columns that the columns before them decide.
-    rules: Vec<(Columns, usize)>,
+    /// For sets of columns, the columns they decide. A set stands once: projections upon
+    /// projections must not multiply what is known.
+    rules: BTreeMap<Columns, Columns>,
     width: usize,
 }
 
@@ -52,17 +55,19 @@ impl Facts {
     /// All columns that `columns` decide.
     pub(super) fn closure(&self, columns: &Columns) -> Columns {
         let mut closure = columns.clone();
+        let mut open: Vec<(&Columns, &Columns)> = self.rules.iter().collect();
         loop {
-            let before = closure.len();
-            for (from, to) in &self.rules {
-                if from.is_subset(&closure) {
-                    closure.insert(*to);
-                }
-            }
             if self.keys.iter().any(|key| key.is_subset(&closure)) {
                 closure.extend(0..self.width);
+                return closure;
             }
-            if closure.len() == before {
+            let mut grew = false;
+            open.retain(|(from, to)| {
+                let fires = from.is_subset(&closure);
+                grew |= fires && closure.absorb(to);
+                !fires
+            });
+            if !grew {
                 return closure;
             }
         }
@@ -72,8 +77,8 @@ impl Facts {
     pub(super) fn smallest_keys(&self) -> Vec<Columns> {
         let reduce = |key: &Columns| {
             let mut small = key.clone();
-            for column in key {
-                let without: Columns = small.iter().copied().filter(|other| other != column).collect();
+            for column in key.iter() {
+                let without: Columns = small.iter().filter(|other| *other != column).collect();
                 if self.is_unique(&without) {
                     small = without;
                 }
@@ -86,8 +91,21 @@ impl Facts {
         keys
     }
 
+    /// Adds that `from` decides `to`.
+    fn decide(&mut self, from: Columns, to: impl IntoIterator<Item = usize>) {
+        self.rules.entry(from).or_default().extend(to);
+    }
+
+    /// Keeps the smallest keys only: a join multiplies keys, a chain of joins would explode.
+    fn bounded(mut self) -> Self {
+        self.keys.sort_by(|left, right| left.len().cmp(&right.len()).then_with(|| left.cmp(right)));
+        self.keys.dedup();
+        self.keys.truncate(MOST_KEYS);
+        self
+    }
+
     fn one_row(width: usize) -> Self {
-        Self { keys: vec![Columns::new()], rules: Vec::new(), width }
+        Self { keys: vec![Columns::new()], rules: BTreeMap::new(), width }
     }
 
     fn nothing(width: usize) -> Self {
@@ -95,16 +113,16 @@ impl Facts {
     }
 
     fn equal(&mut self, left: usize, right: usize) {
-        self.rules.push((Columns::from([left]), right));
-        self.rules.push((Columns::from([right]), left));
+        self.decide(Columns::from([left]), [right]);
+        self.decide(Columns::from([right]), [left]);
     }
 
     /// The same facts with every column moved by `offset` in a row of `width` columns.
     fn shifted(&self, offset: usize, width: usize) -> Self {
-        let shift = |columns: &Columns| columns.iter().map(|column| column + offset).collect();
+        let shift = |columns: &Columns| columns.iter().map(|column| column + offset).collect::<Columns>();
         Self {
             keys: self.keys.iter().map(shift).collect(),
-            rules: self.rules.iter().map(|(from, to)| (shift(from), to + offset)).collect(),
+            rules: self.rules.iter().map(|(from, to)| (shift(from), shift(to))).collect(),
             width,
         }
     }
@@ -112,7 +130,7 @@ impl Facts {
     /// What stays true of a side once its rows may repeat: keys become rules.
     fn repeated(mut self, side: std::ops::Range<usize>) -> Self {
         for key in std::mem::take(&mut self.keys) {
-            self.rules.extend(side.clone().map(|column| (key.clone(), column)));
+            self.decide(key, side.clone());
         }
         self
     }
@@ -210,16 +228,16 @@ fn projected(input: &LogicalPlan, expressions: &[Expr]) -> Facts {
             places[column].push(at);
         }
     }
-    let moved = |columns: &Columns| columns.iter().map(|column| places[*column].first().copied()).collect();
+    let moved = |columns: &Columns| columns.iter().map(|column| places[column].first().copied()).collect::<Option<Columns>>();
     // Facts about columns that are not selected still decide those that are.
     let determined = |from: &Columns| {
-        before.closure(from).into_iter().filter_map(|to| places[to].first().copied()).collect::<Vec<_>>()
+        before.closure(from).iter().filter_map(|to| places[to].first().copied()).collect::<Columns>()
     };
     known.keys = before.keys.iter().filter_map(moved).collect();
     known.keys.extend(before.smallest_keys().iter().filter_map(moved));
-    for (from, _) in &before.rules {
+    for from in before.rules.keys() {
         if let Some(columns) = moved(from) {
-            known.rules.extend(determined(from).into_iter().map(|to| (columns.clone(), to)));
+            known.decide(columns, determined(from).iter());
         }
     }
     for (at, expression) in expressions.iter().enumerate() {
@@ -227,7 +245,7 @@ fn projected(input: &LogicalPlan, expressions: &[Expr]) -> Facts {
             && let Some(columns) = inputs_of(expression, schema)
             && let Some(columns) = moved(&columns)
         {
-            known.rules.push((columns, at));
+            known.decide(columns, [at]);
         }
     }
     known
@@ -263,7 +281,7 @@ fn narrow(known: &mut Facts, predicate: &Expr, schema: &DFSchema) {
             if let Expr::IsNull(inner) = part
                 && let Some(column) = column_of(inner, schema)
             {
-                known.rules.push((Columns::new(), column));
+                known.decide(Columns::new(), [column]);
             }
             continue;
         };
@@ -278,7 +296,7 @@ fn narrow(known: &mut Facts, predicate: &Expr, schema: &DFSchema) {
 
 fn constant(known: &mut Facts, column: usize, other: &Expr, schema: &DFSchema) {
     if let Some(columns) = inputs_of(other, schema) {
-        known.rules.push((columns, column));
+        known.decide(columns, [column]);
     }
 }
 
@@ -310,7 +328,7 @@ fn windowed(window: &Window) -> Facts {
         } else if function.params.order_by.is_empty()
             && matches!(function.fun, WindowFunctionDefinition::AggregateUDF(_))
         {
-            known.rules.push((columns, output));
+            known.decide(columns, [output]);
         }
     }
     known
@@ -331,7 +349,7 @@ fn aggregated(aggregate: &Aggregate) -> Facts {
     if sets {
         // The id of the grouping set stands behind the group columns.
         let groups = width - aggregate.aggr_expr.len();
-        return Facts { keys: vec![(0..groups).collect()], rules: Vec::new(), width };
+        return Facts { keys: vec![(0..groups).collect()], rules: BTreeMap::new(), width };
     }
     let mut known = projected(&aggregate.input, &aggregate.group_expr);
     known.width = width;
@@ -369,20 +387,23 @@ fn joined(join: &Join) -> Facts {
     if one_left && !outer(false) {
         keys.extend(right.keys.iter().cloned());
     }
-    let solid = |columns: &Columns| columns.iter().all(|column| !is_nullable(left_schema, right_schema, *column));
+    let solid = |columns: &Columns| columns.iter().all(|column| !is_nullable(left_schema, right_schema, column));
     for left_key in &left.keys {
         for right_key in &right.keys {
-            let key: Columns = left_key.union(right_key).copied().collect();
+            let mut key = left_key.clone();
+            key.absorb(right_key);
             if join.join_type != JoinType::Full || (solid(&key) && !left_key.is_empty() && !right_key.is_empty()) {
                 keys.push(key);
             }
         }
     }
-    let mut known = Facts { keys, rules: Vec::new(), width };
+    let mut known = Facts { keys, rules: BTreeMap::new(), width };
     let sides = [(left.repeated(0..split), true), (right.repeated(split..width), false)];
     for (side, on_left) in sides {
         let holds = |from: &Columns| !outer(on_left) || (!from.is_empty() && solid(from));
-        known.rules.extend(side.rules.into_iter().filter(|(from, _)| holds(from)));
+        for (from, to) in side.rules.into_iter().filter(|(from, _)| holds(from)) {
+            known.decide(from, to.iter());
+        }
     }
     if join.join_type == JoinType::Inner {
         for (left, right) in &pairs {
@@ -394,7 +415,7 @@ fn joined(join: &Join) -> Facts {
     } else if join.filter.is_none() {
         outer_equalities(&mut known, join.join_type, &pairs, split, join.on.len());
     }
-    known
+    known.bounded()
 }
 
 /// In an outer join the columns it joins on decide those of the side that may be missing.
@@ -411,8 +432,8 @@ fn outer_equalities(
     let left: Columns = pairs.iter().map(|(left, _)| *left).collect();
     let right: Columns = pairs.iter().map(|(_, right)| split + right).collect();
     match join_type {
-        JoinType::Left => known.rules.extend(right.iter().map(|column| (left.clone(), *column))),
-        JoinType::Right => known.rules.extend(left.iter().map(|column| (right.clone(), *column))),
+        JoinType::Left => known.decide(left, right.iter()),
+        JoinType::Right => known.decide(right, left.iter()),
         _ => {}
     }
 }

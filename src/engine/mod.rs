@@ -11,6 +11,7 @@ mod calls;
 mod cast;
 mod checked;
 mod checks;
+mod columns;
 mod conform;
 mod context;
 mod errors;
