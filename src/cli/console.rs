@@ -50,7 +50,7 @@ impl Console {
     }
 
     /// How wide tables may be and whether they are coloured.
-    pub(super) fn frame(&self) -> Frame {
+    pub(super) fn frame(self) -> Frame {
         let width = if self.stdout_is_terminal { super::tables::terminal_width() } else { None };
         Frame { width, colour: self.stdout }
     }
@@ -60,7 +60,8 @@ impl Console {
     /// # Errors
     ///
     /// Returns `GW0702` if stdout takes no more.
-    pub(super) fn result(&self, text: &str) -> Result<(), Diagnostic> {
+    #[expect(clippy::unused_self, reason = "whoever writes a result has been given the console")]
+    pub(super) fn result(self, text: &str) -> Result<(), Diagnostic> {
         let mut stdout = io::stdout().lock();
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         match written {
@@ -77,17 +78,18 @@ impl Console {
     /// # Errors
     ///
     /// Returns what [`Console::result`] returns.
-    pub(super) fn document(&self, document: &Json) -> Result<(), Diagnostic> {
+    pub(super) fn document(self, document: &Json) -> Result<(), Diagnostic> {
         self.result(&format!("{document:#}\n"))
     }
 
     /// Tells an error; there is nothing left to do if stderr takes no more.
-    pub(super) fn error(&self, text: &str) {
+    #[expect(clippy::unused_self, reason = "whoever tells an error has been given the console")]
+    pub(super) fn error(self, text: &str) {
         drop(io::stderr().lock().write_all(text.as_bytes()));
     }
 
     /// Tells what is good to know, unless only results are wanted.
-    pub(super) fn note(&self, text: &str) {
+    pub(super) fn note(self, text: &str) {
         if self.volume == Volume::Normal {
             self.error(text);
         }

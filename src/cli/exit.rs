@@ -94,9 +94,8 @@ pub(super) const fn of_kind(kind: Kind) -> Exit {
 /// How the program ends after a run; `stopped` is why it was asked to stop, if it was.
 pub(super) fn of_outcome(outcome: &Outcome, stopped: Option<StopCause>, idle: WhenIdle) -> Exit {
     match outcome.ending {
-        Ending::Published { .. } | Ending::Staged => Exit::OK,
         Ending::NothingToDo { .. } if idle == WhenIdle::Skip => Exit::SKIPPED,
-        Ending::NothingToDo { .. } => Exit::OK,
+        Ending::Published { .. } | Ending::Staged | Ending::NothingToDo { .. } => Exit::OK,
         Ending::AuditsFailed => Exit::AUDIT,
         Ending::Failed => {
             let found: Diagnostics = outcome.failures.iter().cloned().collect();

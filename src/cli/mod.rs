@@ -83,7 +83,7 @@ struct Session {
 /// Sets everything up and runs the command.
 fn run(arguments: Arguments, environment: BTreeMap<String, String>, console: Console) -> Result<Exit, ops::Error> {
     let logs = logs::start(&arguments.display, environment.get(logs::VARIABLE).map(String::as_str))?;
-    let signals = Signals::listen(timeout(&arguments.command));
+    let signals = Signals::listen(timeout(&arguments.command), console);
     let progress = Arc::new(Progress::new(form(&arguments.display, logs, console), console));
     let observer = Arc::clone(&progress);
     let around = surroundings::of_process(environment, observer, &signals)?;

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::words;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+use crate::ident::NodeName;
 
 /// Models named in an `affects` line before "and 4 more".
 const AFFECTED_SHOWN: usize = 2;
@@ -114,7 +115,7 @@ pub(super) fn json(found: &Diagnostics) -> Json {
 fn json_of(found: &Diagnostic) -> Json {
     let place = found.place.as_ref();
     let line_column = place.map(Place::line_column);
-    let affects: Vec<&str> = found.affects.iter().map(|model| model.as_str()).collect();
+    let affects: Vec<&str> = found.affects.iter().map(NodeName::as_str).collect();
     json!({
         "code": found.code.to_string(),
         "severity": severity(found.severity),
@@ -139,7 +140,6 @@ const fn severity(severity: Severity) -> &'static str {
 mod tests {
     use super::*;
     use crate::diagnostic::{SourceFile, code};
-    use crate::ident::NodeName;
 
     fn misspelt() -> Diagnostic {
         let sql = format!("{}       o.custmer_id,\n       o.profit\n", "-- a line\n".repeat(13));

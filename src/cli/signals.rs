@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
+use super::console::Console;
 use super::exit::{Exit, StopCause};
 
 /// How long a run may take to stop; a little less than what people were promised.
@@ -25,10 +26,10 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Listens from now on, on a thread of its own, so that busy workers cannot delay it.
-    pub(super) fn listen(timeout: Option<Duration>) -> Self {
+    pub(super) fn listen(timeout: Option<Duration>, console: Console) -> Self {
         let cause = Arc::new(AtomicU8::new(0));
         let (sender, stop) = watch::channel(false);
-        let listener = Listener { cause: Arc::clone(&cause), sender };
+        let listener = Listener { cause: Arc::clone(&cause), sender, console };
         // Without the thread the signals do what they do to any program: end it.
         drop(thread::Builder::new().name("signals".to_owned()).spawn(move || listener.run(timeout)));
         Self { cause, stop }
@@ -65,6 +66,7 @@ const fn cause_of(number: u8) -> Option<StopCause> {
 struct Listener {
     cause: Arc<AtomicU8>,
     sender: watch::Sender<bool>,
+    console: Console,
 }
 
 impl Listener {
@@ -91,7 +93,6 @@ impl Listener {
     }
 
     /// Ends the program at a second signal, or when the grace is over.
-    #[expect(clippy::exit, reason = "the run does not stop, or somebody will not wait: every write is safe to cut")]
     async fn end(&self) {
         let exit = cause_of(self.cause.load(Ordering::SeqCst)).map_or(Exit::BUG, StopCause::exit);
         let again = async {
@@ -104,8 +105,15 @@ impl Listener {
             _ = again => {}
             () = tokio::time::sleep(GRACE) => {}
         }
-        std::process::exit(i32::from(exit.number()));
+        // The run does not stop, or somebody will not wait: every write is safe to cut.
+        self.console.error("stopped at once; the next run finishes what this one may have begun to publish\n");
+        leave(exit);
     }
+}
+
+#[expect(clippy::exit, reason = "the run does not stop in time, and every write is safe to cut")]
+fn leave(exit: Exit) -> ! {
+    std::process::exit(i32::from(exit.number()))
 }
 
 async fn over(timeout: Option<Duration>) {

@@ -85,7 +85,7 @@ impl Grid {
         let header = self.headings.iter().take(columns);
         table.set_header(header.map(|it| Cell::new(&it.name).add_attribute(Attribute::Bold)));
         for row in &self.rows {
-            table.add_row(row.iter().take(columns).map(cell));
+            table.add_row(row.iter().take(columns).map(|content| cell(content.as_deref())));
         }
         for (column, heading) in table.column_iter_mut().zip(&self.headings) {
             column.set_cell_alignment(heading.alignment);
@@ -101,7 +101,7 @@ fn width_of(table: &Table) -> usize {
     content + 3 * widths.len() - 1
 }
 
-fn cell(content: &Option<String>) -> Cell {
+fn cell(content: Option<&str>) -> Cell {
     match content {
         Some(text) => Cell::new(one_line(text)),
         None => Cell::new(MISSING).add_attribute(Attribute::Dim),
@@ -167,9 +167,8 @@ pub(super) fn texts(column: &dyn Array) -> Result<Vec<Option<String>>, ArrowErro
         return Ok(numbers.iter().map(|number| number.map(rounded)).collect());
     }
     let formatter = ArrayFormatter::try_new(column, &options)?;
-    let text = |row: usize| match column.is_null(row) {
-        true => Ok(None),
-        false => formatter.value(row).try_to_string().map(Some),
+    let text = |row: usize| {
+        if column.is_null(row) { Ok(None) } else { formatter.value(row).try_to_string().map(Some) }
     };
     (0..column.len()).map(text).collect()
 }
@@ -188,10 +187,8 @@ fn rounded(number: f64) -> String {
         Some(exponent @ -6..=15) => {
             let decimals = usize::try_from(5 - exponent).unwrap_or(0);
             let text = format!("{number:.decimals$}");
-            match text.contains('.') {
-                true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-                false => text,
-            }
+            let fraction = text.contains('.');
+            if fraction { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
         }
         _ => scientific,
     }
@@ -230,7 +227,7 @@ mod tests {
         let amounts = amounts.with_precision_and_scale(18, 2).expect("a decimal");
         let expected = "
       id │ amount │ name
-─────────┼────────┼───────
+─────────┼────────┼──────
        7 │  12.50 │ a
        ∅ │  -0.05 │ ∅
  1234567 │      ∅ │ été

@@ -212,13 +212,12 @@ fn with_as_of(text: &str, day: &str) -> String {
     let line = format!("as_of: {day}");
     let mut lines: Vec<&str> = text.lines().collect();
     let is = |key: &'static str| move |line: &&str| line.starts_with(key);
-    match lines.iter().position(|line| is("as_of:")(line)) {
-        Some(at) => lines[at] = &line,
-        None => {
-            let after = ["time_zone:", "name:", "version:"];
-            let at = after.iter().find_map(|key| lines.iter().position(|line| is(key)(line)));
-            lines.insert(at.map_or(0, |at| at + 1), &line);
-        }
+    if let Some(written) = lines.iter_mut().find(|line| is("as_of:")(line)) {
+        *written = &line;
+    } else {
+        let after = ["time_zone:", "name:", "version:"];
+        let at = after.iter().find_map(|key| lines.iter().position(|line| is(key)(line)));
+        lines.insert(at.map_or(0, |at| at + 1), &line);
     }
     lines.join("\n") + "\n"
 }

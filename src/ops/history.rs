@@ -17,7 +17,7 @@ const LATEST: &str = "latest";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
     /// Its number.
-    pub version: u64,
+    pub number: u64,
     /// When it became visible.
     pub committed_at: Instant,
     /// The pipeline that published it.
@@ -60,7 +60,7 @@ fn version(commit: &Commit) -> Version {
     let changed = commit.tables.iter().filter(|(_, entry)| entry.built_in == commit.version);
     let rows = changed.clone().map(|(_, entry)| entry.rows()).sum();
     Version {
-        version: commit.version,
+        number: commit.version,
         committed_at: commit.committed_at,
         pipeline: commit.pipeline.clone(),
         run_id: commit.run_id.clone(),
@@ -78,9 +78,10 @@ fn version(commit: &Commit) -> Version {
 /// Returns `GW0304` if there is no such run, and what [`history`] returns.
 pub async fn receipt(around: &Surroundings, common: &Common, run: &str) -> Result<Json, Error> {
     let lake = published(around, common).await?;
-    let run_id = match run {
-        LATEST => lake.last_commit().await?.ok_or_else(nothing_published)?.run_id,
-        named => named.to_owned(),
+    let run_id = if run == LATEST {
+        lake.last_commit().await?.ok_or_else(nothing_published)?.run_id
+    } else {
+        run.to_owned()
     };
     let content = lake.run_document(&run_id, "receipt.json").await?;
     let content = content.ok_or_else(|| {

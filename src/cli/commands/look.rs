@@ -104,7 +104,7 @@ pub(in crate::cli) async fn history(session: &Session, args: &HistoryArgs) -> Re
 fn history_document(history: &History) -> Json {
     let version = |version: &ops::Version| {
         json!({
-            "version": version.version,
+            "version": version.number,
             "committed_at": version.committed_at,
             "pipeline": version.pipeline,
             "run_id": version.run_id,
@@ -124,7 +124,7 @@ fn history_text(history: &History, frame: Frame) -> String {
     let mut grid = Grid::new(&[">version", "published", "as of", "pipeline", ">tables", ">rows", "run", "changed"]);
     for version in &history.versions {
         grid.row([
-            version.version.to_string(),
+            version.number.to_string(),
             to_the_second(version.committed_at),
             to_the_second(version.as_of),
             version.pipeline.to_string(),

@@ -95,7 +95,7 @@ pub(in crate::cli) async fn plan(session: &Session, args: &PlanArgs) -> Result<E
         Output::Text => {
             session.console.result(&planned.text)?;
             if !planned.plan.is_empty() {
-                session.console.note("next: goodwill run\n");
+                session.console.note("next: goodwill run, with the same flags\n");
             }
         }
     }
