@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::compute::SortOptions;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
@@ -183,11 +183,18 @@ pub async fn read_footer(store: &Store, info: &ObjectInfo) -> Result<Footer, Dia
     let rows = metadata.file_metadata().num_rows();
     let bytes: i64 = metadata.row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::total_byte_size).sum();
     Ok(Footer {
-        schema: Arc::clone(builder.schema()),
+        schema: without_metadata(builder.schema()),
         rows: u64::try_from(rows).map_err(|_| unreadable(&file))?,
         uncompressed_bytes: u64::try_from(bytes).map_err(|_| unreadable(&file))?,
         row_groups: metadata.num_row_groups(),
     })
+}
+
+/// The columns alone: what pandas and others note in a footer is no part of a type, and tables
+/// that differ in it only must be the same.
+fn without_metadata(schema: &SchemaRef) -> SchemaRef {
+    let bare = |field: &FieldRef| field.as_ref().clone().with_metadata(std::collections::HashMap::new());
+    Arc::new(Schema::new(schema.fields().iter().map(bare).collect::<Vec<_>>()))
 }
 
 #[expect(deprecated, reason = "as above")]

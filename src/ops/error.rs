@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::diagnostic::{Diagnostic, Diagnostics, Kind, Severity};
 use crate::lake::LakeError;
 use crate::store::StoreError;
 
@@ -28,7 +28,8 @@ impl Error {
             Kind::Project => 4,
             Kind::Bug => 5,
         };
-        let kinds = self.0.iter().map(|found| found.code.kind);
+        let errors = self.0.iter().filter(|found| found.severity == Severity::Error);
+        let kinds = errors.map(|found| found.code.kind);
         kinds.max_by_key(grave).unwrap_or(Kind::Bug)
     }
 }

@@ -167,7 +167,8 @@ impl Store {
     /// Returns an error if the store cannot be asked.
     pub async fn head(&self, key: &Key) -> Result<Option<ObjectInfo>, StoreError> {
         match self.client.head(&key.to_path()?).await {
-            Ok(found) => Ok(Some(info(&found).map_err(|cause| StoreError::unlisted(key, &cause))?)),
+            // Not the location that is answered: a local store with a root answers an absolute one.
+            Ok(found) => Ok(Some(info(key.clone(), &found))),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(cause) => Err(self.failed(key, cause)),
         }
@@ -318,17 +319,17 @@ impl fmt::Debug for Store {
     }
 }
 
-fn info(found: &ObjectMeta) -> Result<ObjectInfo, InvalidKey> {
-    Ok(ObjectInfo {
-        key: Key::from_listing(&found.location)?,
+fn info(key: Key, found: &ObjectMeta) -> ObjectInfo {
+    ObjectInfo {
+        key,
         size: found.size,
         etag: found.e_tag.clone(),
         modified_micros: found.last_modified.timestamp_micros(),
-    })
+    }
 }
 
 fn infos(folder: &Key, found: &[ObjectMeta]) -> Result<Vec<ObjectInfo>, StoreError> {
-    let infos: Result<Vec<ObjectInfo>, InvalidKey> = found.iter().map(info).collect();
+    let infos: Result<Vec<ObjectInfo>, InvalidKey> = found.iter().map(|found| Ok(info(Key::from_listing(&found.location)?, found))).collect();
     let mut infos = infos.map_err(|cause| StoreError::unlisted(folder, &cause))?;
     infos.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(infos)
