@@ -80,6 +80,18 @@ impl Instant {
     }
 }
 
+/// A moment as people of a zone say it: `2026-01-31 (Europe/Berlin)` for the start of a day
+/// there, else the instant.
+#[must_use]
+pub fn spoken(at: Instant, zone_name: &str) -> String {
+    let zone = parse_zone(zone_name).ok();
+    let day = zone.and_then(|zone| {
+        let day = at.date_in(&zone)?;
+        (Instant::start_of_day(day, &zone) == Ok(at)).then_some(day)
+    });
+    day.map_or_else(|| at.to_string(), |day| format!("{day} ({zone_name})"))
+}
+
 /// Days from 1970-01-01 to `day`: Arrow's `Date32`.
 #[must_use]
 pub fn days_since_epoch(day: Date) -> i32 {
@@ -152,6 +164,13 @@ mod tests {
         for text in ["", "soon", "2024-13-01", "2024-01-01T00:00:00"] {
             assert!(Instant::parse(text, &TimeZone::UTC).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_start_of_a_day_is_spoken_of_as_that_day() {
+        let at = Instant::parse("2025-12-31T23:00:00Z", &TimeZone::UTC).expect("an instant");
+        assert_eq!(spoken(at, "Europe/Berlin"), "2026-01-01 (Europe/Berlin)");
+        assert_eq!(spoken(at, "UTC"), "2025-12-31T23:00:00Z");
     }
 
     #[test]

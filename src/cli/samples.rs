@@ -24,6 +24,7 @@ fn plan() -> Plan {
         format: 1,
         pipeline: PipelineName::parse("sample").expect("a name"),
         as_of: Instant::from_micros(0),
+        time_zone: "UTC".to_owned(),
         known_at: Instant::from_micros(0),
         parent: None,
         project_fingerprint: String::new(),

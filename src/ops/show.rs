@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, SourceFile, code, nearest};
 use crate::engine::{self, Binding, Bindings, Cut, DataFile, Relation};
 use crate::graph::Graph;
 use crate::ident::NodeName;
+use crate::interval::spoken;
 use crate::lake::{Commit, Lake, TableEntry};
 use crate::plan::{self, Request};
 use crate::project;
@@ -127,7 +128,7 @@ async fn published(
     let scratch = context::Scratch::of(around, &(around.fresh_word)());
     let engine = context::engine(around, common, Some(&graph.project().pipeline), scratch.path())?;
     let batches = engine.collect(&typed, &bindings, Some(limit.saturating_add(1)), engine.whole()).await?;
-    let origin = format!("version {}, as of {}", commit.version, commit.as_of);
+    let origin = format!("version {}, as of {}", commit.version, spoken(commit.as_of, &graph.project().pipeline.time_zone_name));
     Ok(shown(Arc::clone(&typed.schema), batches, origin, limit))
 }
 
@@ -169,7 +170,7 @@ async fn draft(
     let plan = plan::build(&typed, &state, &Request::default())?;
     let drafted = run::draft(&engine, &typed, &state, lake, &plan, query).await?;
     let batches = engine.collect(&drafted.query, &drafted.bindings, Some(limit.saturating_add(1)), engine.whole()).await?;
-    let origin = format!("draft, as of {}", typed.as_of);
+    let origin = format!("draft, as of {}", spoken(typed.as_of, &typed.graph.project().pipeline.time_zone_name));
     Ok(shown(Arc::clone(&drafted.query.schema), batches, origin, limit))
 }
 

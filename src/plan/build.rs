@@ -36,6 +36,7 @@ pub fn build(typed: &TypedGraph, state: &State, request: &Request) -> Result<Pla
         format: FORMAT,
         pipeline: typed.graph.project().pipeline.name.clone(),
         as_of: typed.as_of,
+        time_zone: typed.graph.project().pipeline.time_zone_name.clone(),
         known_at: typed.known_at,
         parent: state.last.as_ref().map(|commit| commit.version),
         project_fingerprint: fingerprint::project(&typed.graph),

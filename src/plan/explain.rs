@@ -9,7 +9,7 @@ use super::{Plan, Reason, Step, StepKind, WhySkipped};
 pub fn explain(plan: &Plan) -> String {
     let mut text = String::new();
     let parent = plan.parent.map_or_else(|| "an empty root".to_owned(), |v| format!("version {v}"));
-    let _ = writeln!(text, "plan of {} as of {}, against {parent}", plan.pipeline, plan.as_of);
+    let _ = writeln!(text, "plan of {} as of {}, against {parent}", plan.pipeline, plan.looks_from());
     if plan.is_empty() {
         let _ = writeln!(text, "nothing to do: all {} tables are up to date", plan.skipped.len());
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::engine::Typed;
 use crate::graph::Graph;
 use crate::ident::{NodeName, PipelineName};
-use crate::interval::Instant;
+use crate::interval::{self, Instant};
 use crate::query::Parameters;
 
 mod analyze;
@@ -90,6 +90,8 @@ pub struct Plan {
     pub pipeline: PipelineName,
     /// What the run looks from.
     pub as_of: Instant,
+    /// The zone its days are cut in.
+    pub time_zone: String,
     /// What the run knows.
     pub known_at: Instant,
     /// The last commit the plan was made against.
@@ -107,6 +109,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What the run looks from, as people of its zone say it.
+    #[must_use]
+    pub fn looks_from(&self) -> String {
+        interval::spoken(self.as_of, &self.time_zone)
+    }
+
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -89,7 +89,7 @@ fn status(step: &StepResult, outcome: &Outcome) -> &'static str {
 /// How the run ended, in a sentence or two.
 fn ended(outcome: &Outcome, stopped: Option<StopCause>) -> String {
     let took = words::duration(outcome.finished_at.micros() - outcome.started_at.micros());
-    let as_of = outcome.plan.as_of;
+    let as_of = outcome.plan.looks_from();
     match outcome.ending {
         Ending::Published { version } => {
             let tables = outcome.steps.iter().filter(|step| step.kind == StepKind::Publish).count();
