@@ -4,6 +4,7 @@
 //! publish Parquet tables as one atomic version. `ARCHITECTURE.md` has the floors; a module
 //! names only modules on lower floors.
 
+pub mod cli;
 pub mod demo;
 pub mod diagnostic;
 pub mod engine;

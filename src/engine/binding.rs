@@ -6,10 +6,11 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
-use datafusion::common::{Column, DataFusionError, Result, ScalarValue, exec_err};
+use datafusion::common::{Column, DataFusionError, Result, ScalarValue, exec_err, plan_err};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::expr_rewriter::normalize_col;
-use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, SubqueryAlias, TableScan};
+use datafusion::logical_expr::logical_plan::TableScanBuilder;
+use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, SubqueryAlias, TableScan, TableSource};
 
 use super::analyze::Typed;
 use super::context::table_name;
@@ -92,24 +93,24 @@ pub(super) fn bind(plan: &LogicalPlan, bindings: &Bindings, scans: &Arc<Scans>) 
 
 fn bind_scan(scan: TableScan, bindings: &Bindings, scans: &Arc<Scans>) -> Result<Transformed<LogicalPlan>> {
     // Series and the work tables of recursive queries bring their own rows.
-    let source: &dyn datafusion::logical_expr::TableSource = scan.source.as_ref();
+    let source: &dyn TableSource = scan.source.as_ref();
     if !source.is::<super::keys::KeyedTable>() {
         return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
     }
     let name = table_name(&scan.table_name);
     let Some((name, binding)) = name.and_then(|name| bindings.get_key_value(&name)) else {
-        return exec_err!("`{}` is not bound", scan.table_name);
+        return plan_err!("`{}` is not bound", scan.table_name);
     };
     let plan = match binding {
         Binding::Parquet { files, schema, cut, sorted_by } => {
             let files = Files::new(name.clone(), files.clone(), Arc::clone(schema), sorted_by.clone(), Arc::clone(scans));
             let table = scan.table_name.clone();
             let bound = rebound(&scan, provider_as_source(Arc::new(files)))?;
-            cut.apply(bound, schema, &table)?
+            narrowed(cut.apply(bound, schema, &table)?, &scan)?
         }
         Binding::Memory { schema, batches } => {
             let table = MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?;
-            rebound(&scan, provider_as_source(Arc::new(table)))?
+            narrowed(rebound(&scan, provider_as_source(Arc::new(table)))?, &scan)?
         }
         Binding::View(typed, inner) => {
             let inner = selected(bind(&typed.plan, inner, scans)?, &scan)?;
@@ -119,21 +120,22 @@ fn bind_scan(scan: TableScan, bindings: &Bindings, scans: &Arc<Scans>) -> Result
     Ok(Transformed::new(plan, true, TreeNodeRecursion::Jump))
 }
 
-fn rebound(scan: &TableScan, source: Arc<dyn datafusion::logical_expr::TableSource>) -> Result<LogicalPlan> {
-    // What is bound may have more columns than the query was typed with, in another order.
+/// A scan of all columns of `source`, whose types must be those the query was typed with.
+fn rebound(scan: &TableScan, source: Arc<dyn TableSource>) -> Result<LogicalPlan> {
     let schema = source.schema();
-    let mut columns = Vec::new();
     for field in scan.source.schema().fields() {
-        match schema.column_with_name(field.name()) {
-            Some((at, found)) if found.data_type() == field.data_type() => columns.push(at),
-            _ => return exec_err!("`{}` is bound without its column `{}`", scan.table_name, field.name()),
+        let found = schema.field_with_name(field.name());
+        if !found.is_ok_and(|found| found.data_type() == field.data_type()) {
+            return plan_err!("`{}` is bound without its column `{}`", scan.table_name, field.name());
         }
     }
-    let projection = match &scan.projection {
-        Some(kept) => kept.iter().map(|at| columns[*at]).collect(),
-        None => columns,
-    };
-    Ok(LogicalPlan::TableScan(TableScan { source, projection: Some(projection), ..scan.clone() }))
+    Ok(LogicalPlan::TableScan(TableScanBuilder::new(scan.table_name.clone(), source).build()?))
+}
+
+/// The columns the query was typed with, in its order: what is bound may have more, in another.
+fn narrowed(plan: LogicalPlan, scan: &TableScan) -> Result<LogicalPlan> {
+    let columns = scan.projected_schema.iter().map(|(table, field)| Expr::Column(Column::from((table, field))));
+    Ok(LogicalPlan::Projection(Projection::try_new(columns.collect(), Arc::new(plan))?))
 }
 
 /// The columns of a view that the query was typed with, in its order.

@@ -169,6 +169,9 @@ pub(super) fn running(error: &DataFusionError, file: &SourceFile) -> Diagnostic 
         }
         DataFusionError::ArrowError(cause, _) => failed_arrow(cause, file),
         DataFusionError::ObjectStore(_) => at(code::STORE_UNAVAILABLE, "a file could not be read".to_owned()),
+        // Names only: these are about the plan, not about rows.
+        DataFusionError::Plan(text) => at(code::BUG, format!("the plan cannot be run: {}", plain(text))),
+        DataFusionError::SchemaError(cause, _) => at(code::BUG, format!("the plan cannot be run: {}", plain(&cause.to_string()))),
         DataFusionError::Internal(_) => at(code::BUG, "DataFusion failed inside".to_owned()),
         DataFusionError::NotImplemented(text) => at(code::MODEL_FAILED, format!("not supported: {}", plain(text))),
         DataFusionError::Execution(text) if text.contains("returned more than one row") => {

@@ -14,8 +14,8 @@ use crate::state::State;
 use crate::store::{self, Store};
 
 /// What is known when nobody says otherwise: everything that was ever ingested,
-/// 9999-12-31T00:00:00Z.
-const EVERYTHING_KNOWN: Instant = Instant::from_micros(253_402_214_400_000_000);
+/// 9999-12-30T00:00:00Z, the last whole day that can be written and read again.
+const EVERYTHING_KNOWN: Instant = Instant::from_micros(253_402_128_000_000_000);
 
 /// The share of the machine's memory a run takes unless told otherwise, in percent.
 const MEMORY_SHARE: u64 = 60;

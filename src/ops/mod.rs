@@ -13,17 +13,28 @@ use crate::plan::{Observer, Refresh};
 
 mod check;
 mod context;
+mod demo;
 mod error;
+mod files;
+mod history;
+mod init;
 mod lock;
+mod ls;
 mod plan;
+mod reference;
 mod run;
 mod show;
 mod test;
 
 pub use check::{Checked, SchemaOrigin, check};
+pub use demo::{Demo, DemoEnd, DemoRequest, Headlines, Made, OnProgress, SourceSize, TierSize, demo};
 pub use error::Error;
+pub use history::{History, Version, history, receipt, recover};
+pub use init::{DEFAULT_PIPELINE, InitRequest, Initialized, init};
 pub use lock::{SchemaChange, schema_diff, schema_sync};
+pub use ls::{Listed, ls};
 pub use plan::{Planned, plan};
+pub use reference::{FileKind, functions, schema_print};
 pub use run::run;
 pub use show::{More, ShowRequest, Shown, show};
 pub use test::{TestKind, TestReport, TestResult, broken_audit, test};

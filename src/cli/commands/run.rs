@@ -1,0 +1,245 @@
+//! `run`: what became of a plan, for people and for programs.
+
+use serde_json::{Value as Json, json};
+
+use super::{Exit, Output, RunArgs, Session, WhenIdle, exit, ops, render, tell, words};
+use crate::cli::exit::StopCause;
+use crate::cli::tables::{Frame, Grid};
+use crate::diagnostic::Diagnostics;
+use crate::ops::{Common, OnFailure, Publication};
+use crate::plan::{Ending, Outcome, Refresh, StepKind, StepResult, StepStatus};
+
+/// Runs a pipeline.
+pub(in crate::cli) async fn run(session: &Session, args: &RunArgs) -> Result<Exit, ops::Error> {
+    let outcome = ops::run(&session.around, &common(args)).await?;
+    session.progress.finish();
+    let idle = if args.skip_exit_code { WhenIdle::Skip } else { WhenIdle::Succeed };
+    let exit = exit::of_outcome(&outcome, session.signals.cause(), idle);
+    tell(&findings(&outcome), session.console);
+    match args.output.output {
+        Output::Json => session.console.document(&document(&outcome, exit))?,
+        Output::Text => {
+            session.console.result(&summary(&outcome, session.signals.cause(), session.console.frame()))?;
+            session.console.note(&next(&outcome));
+        }
+    }
+    Ok(exit)
+}
+
+fn common(args: &RunArgs) -> Common {
+    let conduct = &args.conduct;
+    Common {
+        refresh: if conduct.full_refresh { Refresh::Full } else { Refresh::Needed },
+        on_failure: if conduct.fail_fast { OnFailure::Stop } else { OnFailure::GoOn },
+        publication: if conduct.no_publish { Publication::StageOnly } else { Publication::Publish },
+        ..args.walk.common()
+    }
+}
+
+/// Why models failed and which rules are broken.
+pub(super) fn findings(outcome: &Outcome) -> Diagnostics {
+    let failures = outcome.failures.iter().cloned();
+    failures.chain(outcome.broken_audits().map(ops::broken_audit)).collect()
+}
+
+/// A table of what was computed, and how it ended.
+pub(super) fn summary(outcome: &Outcome, stopped: Option<StopCause>, frame: Frame) -> String {
+    let mut text = String::new();
+    if !outcome.steps.is_empty() {
+        text.push_str(&steps(outcome, frame));
+        text.push('\n');
+    }
+    let checked = outcome.audits.len();
+    let broken = outcome.broken_audits().count();
+    if checked > 0 && broken == 0 {
+        text.push_str(&format!("{} checked, all hold\n", words::counted(checked, "rule")));
+    }
+    text.push_str(&ended(outcome, stopped));
+    text
+}
+
+fn steps(outcome: &Outcome, frame: Frame) -> String {
+    let mut grid = Grid::new(&["model", "status", ">rows", ">size", ">time"]);
+    for step in &outcome.steps {
+        let done = matches!(step.status, StepStatus::Success | StepStatus::AuditFailed);
+        let micros = step.finished_at.micros() - step.started_at.micros();
+        let size = if step.files > 0 { words::bytes(step.bytes) } else { String::new() };
+        grid.row([
+            step.model.to_string(),
+            status(step, outcome).to_owned(),
+            if done { words::grouped(step.rows) } else { String::new() },
+            size,
+            if step.status == StepStatus::Skipped { String::new() } else { words::duration(micros) },
+        ]);
+    }
+    grid.render(frame)
+}
+
+fn status(step: &StepResult, outcome: &Outcome) -> &'static str {
+    match (step.status, step.kind) {
+        (StepStatus::Success, StepKind::Intermediate) => "computed",
+        (StepStatus::Success, StepKind::Publish) if matches!(outcome.ending, Ending::Published { .. }) => "published",
+        (StepStatus::Success, StepKind::Publish) => "staged",
+        (StepStatus::Error, _) => "failed",
+        (StepStatus::AuditFailed, _) => "rules broken",
+        (StepStatus::Skipped, _) => "skipped",
+    }
+}
+
+/// How the run ended, in a sentence or two.
+fn ended(outcome: &Outcome, stopped: Option<StopCause>) -> String {
+    let took = words::duration(outcome.finished_at.micros() - outcome.started_at.micros());
+    let as_of = outcome.plan.as_of;
+    match outcome.ending {
+        Ending::Published { version } => {
+            let tables = outcome.steps.iter().filter(|step| step.kind == StepKind::Publish).count();
+            let tables = words::counted(tables, "table");
+            format!("published version {version}: {tables}, as of {as_of}, in {took}\n")
+        }
+        Ending::NothingToDo { version: Some(version) } => {
+            format!("nothing to do: version {version} is what this project and these sources give, as of {as_of}\n")
+        }
+        Ending::NothingToDo { version: None } => "nothing to do\n".to_owned(),
+        Ending::Staged => format!("computed and checked in {took}; nothing was published, as asked (--no-publish)\n"),
+        Ending::AuditsFailed => {
+            let rules = words::counted(outcome.broken_audits().count(), "rule");
+            let broken = if outcome.broken_audits().count() == 1 { "is" } else { "are" };
+            format!("nothing was published: {rules} {broken} broken; the staged files of {} are kept\n", outcome.attempt)
+        }
+        Ending::Failed => {
+            let failed = outcome.steps.iter().filter(|step| step.status == StepStatus::Error).count();
+            format!("nothing was published: {} failed\n", words::counted(failed, "model"))
+        }
+        Ending::Stopped => format!("nothing was published: {} after {took}\n", why_stopped(stopped)),
+    }
+}
+
+const fn why_stopped(stopped: Option<StopCause>) -> &'static str {
+    match stopped {
+        Some(StopCause::Interrupt) => "interrupted",
+        Some(StopCause::Terminate) | None => "told to stop",
+        Some(StopCause::Timeout) => "the time of --timeout was over",
+    }
+}
+
+/// The next command to type.
+fn next(outcome: &Outcome) -> String {
+    let computed = outcome.steps.iter().rev().find(|step| step.kind == StepKind::Publish);
+    let command = match (&outcome.ending, computed) {
+        (Ending::Published { .. }, Some(step)) => format!("goodwill show {}", step.model),
+        (Ending::NothingToDo { .. }, _) => "goodwill history".to_owned(),
+        (Ending::AuditsFailed | Ending::Failed, _) => "goodwill run   (once it is mended)".to_owned(),
+        (Ending::Stopped, _) => "goodwill run".to_owned(),
+        _ => return String::new(),
+    };
+    format!("next: {command}\n")
+}
+
+/// The run as one document.
+pub(super) fn document(outcome: &Outcome, exit: Exit) -> Json {
+    let mut document = json!(outcome.ending);
+    let rest = json!({
+        "exit_code": exit.number(),
+        "run_id": outcome.run_id,
+        "attempt": outcome.attempt,
+        "pipeline": outcome.plan.pipeline,
+        "as_of": outcome.plan.as_of,
+        "known_at": outcome.plan.known_at,
+        "started_at": outcome.started_at,
+        "finished_at": outcome.finished_at,
+        "steps": outcome.steps,
+        "skipped": outcome.plan.skipped,
+        "audits": outcome.audits,
+        "diagnostics": render::json(&findings(outcome)),
+    });
+    if let (Some(document), Json::Object(rest)) = (document.as_object_mut(), rest) {
+        document.extend(rest);
+    }
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::Colour;
+    use crate::cli::samples;
+    use crate::diagnostic::{Diagnostic, code};
+    use crate::ident::NodeName;
+    use crate::interval::Instant;
+    use crate::plan::AuditResult;
+
+    const PLAIN: Frame = Frame { width: None, colour: Colour::None };
+
+    fn step(name: &str, kind: StepKind, status: StepStatus) -> StepResult {
+        StepResult {
+            model: NodeName::parse(name).expect("a name"),
+            kind,
+            status,
+            rows: 12_345,
+            bytes: if kind == StepKind::Publish { 312_000 } else { 0 },
+            files: usize::from(kind == StepKind::Publish),
+            started_at: Instant::from_micros(0),
+            finished_at: Instant::from_micros(400_000),
+        }
+    }
+
+    #[test]
+    fn a_published_run_shows_its_tables_and_its_version() {
+        let mut outcome = samples::outcome(Ending::Published { version: 3 });
+        outcome.steps = vec![
+            step("orders", StepKind::Intermediate, StepStatus::Success),
+            step("rfm", StepKind::Publish, StepStatus::Success),
+        ];
+        outcome.audits = vec![audit(0)];
+        let expected = "
+ model  │ status    │   rows │   size │  time
+────────┼───────────┼────────┼────────┼───────
+ orders │ computed  │ 12,345 │        │ 0.4 s
+ rfm    │ published │ 12,345 │ 312 kB │ 0.4 s
+
+1 rule checked, all hold
+published version 3: 1 table, as of 1970-01-01T00:00:00Z, in 1.5 s
+";
+        assert_eq!(format!("\n{}", summary(&outcome, None, PLAIN)), expected);
+        assert_eq!(next(&outcome), "next: goodwill show rfm\n");
+    }
+
+    fn audit(broken: u64) -> AuditResult {
+        let model = NodeName::parse("rfm").expect("a name");
+        AuditResult { model, audit: "not_null score".to_owned(), broken, examples: Vec::new() }
+    }
+
+    #[test]
+    fn a_run_with_nothing_to_do_says_so_in_one_line() {
+        let outcome = samples::outcome(Ending::NothingToDo { version: Some(2) });
+        let expected =
+            "nothing to do: version 2 is what this project and these sources give, as of 1970-01-01T00:00:00Z\n";
+        assert_eq!(summary(&outcome, None, PLAIN), expected);
+    }
+
+    #[test]
+    fn broken_rules_are_findings_and_nothing_is_called_published() {
+        let mut outcome = samples::outcome(Ending::AuditsFailed);
+        outcome.steps = vec![step("rfm", StepKind::Publish, StepStatus::AuditFailed)];
+        outcome.audits = vec![audit(3)];
+        let text = summary(&outcome, None, PLAIN);
+        assert!(text.contains("rules broken") && text.contains("nothing was published: 1 rule is broken"), "{text}");
+        assert_eq!(findings(&outcome).iter().next().map(|found| found.code), Some(code::AUDIT_FAILED));
+    }
+
+    #[test]
+    fn a_stopped_run_says_why() {
+        let outcome = samples::outcome(Ending::Stopped);
+        let text = summary(&outcome, Some(StopCause::Timeout), PLAIN);
+        assert_eq!(text, "nothing was published: the time of --timeout was over after 1.5 s\n");
+    }
+
+    #[test]
+    fn programs_get_the_status_first_and_every_finding() {
+        let mut outcome = samples::outcome(Ending::Failed);
+        outcome.failures = vec![Diagnostic::error(code::OVERFLOW, "overflow")];
+        let document = document(&outcome, Exit::OK);
+        assert_eq!(document["status"], "failed");
+        assert_eq!(document["diagnostics"][0]["code"], "GW0502");
+    }
+}

@@ -1,0 +1,55 @@
+//! A bug of ours becomes a finding: a sentence, a place to report, exit code 70.
+
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::{Mutex, PoisonError};
+
+use crate::diagnostic::{Diagnostic, code};
+
+static LAST: Mutex<Option<String>> = Mutex::new(None);
+
+/// Runs `work`; a panic in it is the finding `GW0901`.
+///
+/// The message of a panic is not shown, for it may hold a value of the data; its place is.
+///
+/// # Errors
+///
+/// Returns `GW0901` if `work` panicked.
+pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Diagnostic> {
+    panic::set_hook(Box::new(remember));
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
+        let place = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
+        finding(place.as_deref().unwrap_or("a place unknown"))
+    })
+}
+
+fn finding(place: &str) -> Diagnostic {
+    let message = format!("goodwill has a bug at {place}, and what is published was left as it was");
+    Diagnostic::error(code::BUG, message).help(format!(
+        "please report it with this line, the command and `goodwill {}`",
+        env!("CARGO_PKG_VERSION")
+    ))
+}
+
+fn remember(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(|location| format!("{}:{}", location.file(), location.line()));
+    tracing::error!(place, "panic");
+    *LAST.lock().unwrap_or_else(PoisonError::into_inner) = place;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_with_its_place_and_without_its_values() {
+        let found = caught(|| panic!("customer 4711")).expect_err("a finding");
+        assert_eq!(found.code, code::BUG);
+        assert!(found.message.contains("panics.rs:"), "{}", found.message);
+        assert!(!found.message.contains("4711"));
+    }
+
+    #[test]
+    fn what_does_not_panic_is_passed_on() {
+        assert_eq!(caught(|| 7).ok(), Some(7));
+    }
+}

@@ -1,0 +1,35 @@
+//! Values the tests of this floor share.
+
+use crate::ident::{AttemptId, PipelineName};
+use crate::interval::Instant;
+use crate::plan::{Ending, Outcome, Plan};
+
+/// A run without steps that ended so.
+pub(super) fn outcome(ending: Ending) -> Outcome {
+    Outcome {
+        run_id: "20260101t000000-00000000".to_owned(),
+        attempt: AttemptId::parse("20260101t000000-00000000").expect("an attempt"),
+        plan: plan(),
+        ending,
+        steps: Vec::new(),
+        audits: Vec::new(),
+        failures: Vec::new(),
+        started_at: Instant::from_micros(0),
+        finished_at: Instant::from_micros(1_500_000),
+    }
+}
+
+fn plan() -> Plan {
+    Plan {
+        format: 1,
+        pipeline: PipelineName::parse("sample").expect("a name"),
+        as_of: Instant::from_micros(0),
+        known_at: Instant::from_micros(0),
+        parent: None,
+        project_fingerprint: String::new(),
+        parameters_fingerprint: String::new(),
+        steps: Vec::new(),
+        rechecks: Vec::new(),
+        skipped: Vec::new(),
+    }
+}

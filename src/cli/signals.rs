@@ -1,0 +1,167 @@
+//! SIGINT, SIGTERM and `--timeout`: a run is asked to stop, and stops within ten seconds.
+//!
+//! **Invariant:** whatever the signal, nothing half-made becomes visible: that is the business of
+//! publishing. So giving up on a run that does not stop in time does no harm either.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+
+use super::exit::{Exit, StopCause};
+
+/// How long a run may take to stop; a little less than what people were promised.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Tells whether the program was asked to stop, and why.
+#[derive(Debug, Clone)]
+pub(super) struct Signals {
+    cause: Arc<AtomicU8>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Signals {
+    /// Listens from now on, on a thread of its own, so that busy workers cannot delay it.
+    pub(super) fn listen(timeout: Option<Duration>) -> Self {
+        let cause = Arc::new(AtomicU8::new(0));
+        let (sender, stop) = watch::channel(false);
+        let listener = Listener { cause: Arc::clone(&cause), sender };
+        // Without the thread the signals do what they do to any program: end it.
+        drop(thread::Builder::new().name("signals".to_owned()).spawn(move || listener.run(timeout)));
+        Self { cause, stop }
+    }
+
+    /// Becomes true when the program must stop.
+    pub(super) fn stop(&self) -> watch::Receiver<bool> {
+        self.stop.clone()
+    }
+
+    /// Why the program was asked to stop, if it was.
+    pub(super) fn cause(&self) -> Option<StopCause> {
+        cause_of(self.cause.load(Ordering::SeqCst))
+    }
+}
+
+const fn number_of(cause: StopCause) -> u8 {
+    match cause {
+        StopCause::Interrupt => 1,
+        StopCause::Terminate => 2,
+        StopCause::Timeout => 3,
+    }
+}
+
+const fn cause_of(number: u8) -> Option<StopCause> {
+    match number {
+        1 => Some(StopCause::Interrupt),
+        2 => Some(StopCause::Terminate),
+        3 => Some(StopCause::Timeout),
+        _ => None,
+    }
+}
+
+struct Listener {
+    cause: Arc<AtomicU8>,
+    sender: watch::Sender<bool>,
+}
+
+impl Listener {
+    #[expect(clippy::disallowed_methods, reason = "signals need a runtime that no query can keep busy")]
+    fn run(self, timeout: Option<Duration>) {
+        let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async {
+            if self.wait(timeout).await.is_some() {
+                self.end().await;
+            }
+        });
+    }
+
+    /// Waits for the first reason to stop, and passes it on; `None` if signals cannot be heard.
+    async fn wait(&self, timeout: Option<Duration>) -> Option<()> {
+        let mut heard = Heard::new()?;
+        let cause = tokio::select! {
+            cause = heard.next() => cause?,
+            () = over(timeout) => StopCause::Timeout,
+        };
+        self.cause.store(number_of(cause), Ordering::SeqCst);
+        self.sender.send_replace(true);
+        Some(())
+    }
+
+    /// Ends the program at a second signal, or when the grace is over.
+    #[expect(clippy::exit, reason = "the run does not stop, or somebody will not wait: every write is safe to cut")]
+    async fn end(&self) {
+        let exit = cause_of(self.cause.load(Ordering::SeqCst)).map_or(Exit::BUG, StopCause::exit);
+        let again = async {
+            match Heard::new() {
+                Some(mut heard) => heard.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = again => {}
+            () = tokio::time::sleep(GRACE) => {}
+        }
+        std::process::exit(i32::from(exit.number()));
+    }
+}
+
+async fn over(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => tokio::time::sleep(timeout).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(unix)]
+struct Heard {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Heard {
+    fn new() -> Option<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let interrupt = signal(SignalKind::interrupt()).ok()?;
+        let terminate = signal(SignalKind::terminate()).ok()?;
+        Some(Self { interrupt, terminate })
+    }
+
+    async fn next(&mut self) -> Option<StopCause> {
+        tokio::select! {
+            heard = self.interrupt.recv() => heard.map(|()| StopCause::Interrupt),
+            heard = self.terminate.recv() => heard.map(|()| StopCause::Terminate),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Heard;
+
+#[cfg(not(unix))]
+impl Heard {
+    #[expect(clippy::unnecessary_wraps, reason = "elsewhere listening can fail")]
+    fn new() -> Option<Self> {
+        Some(Self)
+    }
+
+    async fn next(&mut self) -> Option<StopCause> {
+        tokio::signal::ctrl_c().await.ok().map(|()| StopCause::Interrupt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_survives_its_number() {
+        for cause in [StopCause::Interrupt, StopCause::Terminate, StopCause::Timeout] {
+            assert_eq!(cause_of(number_of(cause)), Some(cause));
+        }
+        assert_eq!(cause_of(0), None);
+    }
+}

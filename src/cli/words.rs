@@ -1,0 +1,136 @@
+//! Numbers as people read them.
+
+/// `1 row`, `12,345 rows`.
+pub(super) fn count(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{} {one}s", grouped(number)) }
+}
+
+/// `count` of what a list has.
+pub(super) fn counted(number: usize, one: &str) -> String {
+    count(u64::try_from(number).unwrap_or(u64::MAX), one)
+}
+
+/// `12,345`.
+pub(super) fn grouped(number: u64) -> String {
+    grouped_digits(&number.to_string())
+}
+
+/// A decimal number as text with its digits grouped: `-1234567.50` is `-1,234,567.50`.
+pub(super) fn grouped_decimal(text: &str) -> String {
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+    match digits.split_once('.') {
+        Some((whole, fraction)) => format!("{sign}{}.{fraction}", grouped_digits(whole)),
+        None => format!("{sign}{}", grouped_digits(digits)),
+    }
+}
+
+fn grouped_digits(digits: &str) -> String {
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `512 B`, `1.2 kB`, `340 MB`: powers of 1000, as disks are sold.
+pub(super) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if number < 1000 {
+        return format!("{number} B");
+    }
+    let mut tenths = number.div_euclid(100);
+    let mut unit = 0;
+    while tenths >= 10_000 && unit + 1 < UNITS.len() {
+        tenths /= 1000;
+        unit += 1;
+    }
+    let name = UNITS.get(unit).copied().unwrap_or("PB");
+    let whole = tenths / 10;
+    if whole < 10 { format!("{whole}.{} {name}", tenths % 10) } else { format!("{} {name}", grouped(whole)) }
+}
+
+/// A time between two instants, in microseconds: `0.4 s`, `12.3 s`, `2 min 05 s`, `1 h 02 min`.
+pub(super) fn duration(micros: i64) -> String {
+    let tenths = micros.max(0) / 100_000;
+    let seconds = tenths / 10;
+    match seconds {
+        0..60 => format!("{seconds}.{} s", tenths % 10),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// Names in a sentence, the first `shown` of them: `a, b and 4 more`.
+pub(super) fn listed<T: std::fmt::Display>(names: &[T], shown: usize) -> String {
+    let text = |names: &[T]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match names.get(..shown) {
+        Some(first) if names.len() > shown => format!("{} and {} more", text(first), names.len() - shown),
+        _ => match names.split_last() {
+            Some((last, [])) => last.to_string(),
+            Some((last, others)) => format!("{} and {last}", text(others)),
+            None => String::new(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_singular_and_everything_else_plural() {
+        assert_eq!(count(0, "row"), "0 rows");
+        assert_eq!(count(1, "row"), "1 row");
+        assert_eq!(count(12_345, "row"), "12,345 rows");
+        assert_eq!(counted(2, "table"), "2 tables");
+    }
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+        assert_eq!(grouped_decimal("-1234567.50"), "-1,234,567.50");
+        assert_eq!(grouped_decimal("123"), "123");
+    }
+
+    #[test]
+    fn sizes_have_two_digits_at_least_and_no_false_precision() {
+        for (number, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 kB"),
+            (1_250, "1.2 kB"),
+            (312_499, "312 kB"),
+            (999_999, "999 kB"),
+            (1_000_000, "1.0 MB"),
+            (12_000_000_000, "12 GB"),
+        ] {
+            assert_eq!(bytes(number), text);
+        }
+    }
+
+    #[test]
+    fn times_are_told_in_the_units_people_use() {
+        for (micros, text) in [
+            (-5, "0.0 s"),
+            (449_000, "0.4 s"),
+            (12_300_000, "12.3 s"),
+            (125_000_000, "2 min 05 s"),
+            (3_725_000_000, "1 h 02 min"),
+        ] {
+            assert_eq!(duration(micros), text);
+        }
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        assert_eq!(listed::<&str>(&[], 2), "");
+        assert_eq!(listed(&["a"], 2), "a");
+        assert_eq!(listed(&["a", "b"], 2), "a and b");
+        assert_eq!(listed(&["a", "b", "c", "d", "e", "f"], 2), "a, b and 4 more");
+    }
+}

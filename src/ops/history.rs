@@ -1,0 +1,125 @@
+//! `history`, `receipt` and `recover`: what is published, and how it came to be.
+
+use serde_json::Value as Json;
+
+use super::{Common, Error, Surroundings, context};
+use crate::diagnostic::{Diagnostic, code};
+use crate::ident::{NodeName, PipelineName};
+use crate::interval::Instant;
+use crate::lake::{Commit, Lake, Recovered};
+use crate::project::{self, Location};
+use crate::store;
+
+/// The word for the run that published last.
+const LATEST: &str = "latest";
+
+/// One published version of all tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Its number.
+    pub version: u64,
+    /// When it became visible.
+    pub committed_at: Instant,
+    /// The pipeline that published it.
+    pub pipeline: PipelineName,
+    /// The run that published it.
+    pub run_id: String,
+    /// What the run looked from.
+    pub as_of: Instant,
+    /// How many tables are published in it, those of other runs among them.
+    pub tables: usize,
+    /// The tables it changed.
+    pub changed: Vec<NodeName>,
+    /// Rows of the tables it changed.
+    pub rows: u64,
+}
+
+/// What is published below a root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// The root's address.
+    pub root: String,
+    /// The versions, the newest first.
+    pub versions: Vec<Version>,
+}
+
+/// The last `limit` published versions; none for a root nobody published to.
+///
+/// # Errors
+///
+/// Returns a project that cannot be read, unless `--root` makes it needless, and a root that
+/// cannot be read.
+pub async fn history(around: &Surroundings, common: &Common, limit: usize) -> Result<History, Error> {
+    let lake = published(around, common).await?;
+    let commits = lake.history(limit).await?;
+    let root = lake.store().url().to_string();
+    Ok(History { root, versions: commits.iter().map(version).collect() })
+}
+
+fn version(commit: &Commit) -> Version {
+    let changed = commit.tables.iter().filter(|(_, entry)| entry.built_in == commit.version);
+    let rows = changed.clone().map(|(_, entry)| entry.rows()).sum();
+    Version {
+        version: commit.version,
+        committed_at: commit.committed_at,
+        pipeline: commit.pipeline.clone(),
+        run_id: commit.run_id.clone(),
+        as_of: commit.as_of,
+        tables: commit.tables.len(),
+        changed: changed.map(|(name, _)| name.clone()).collect(),
+        rows,
+    }
+}
+
+/// The receipt of a run: what it read, wrote and checked. `latest` is the run that published last.
+///
+/// # Errors
+///
+/// Returns `GW0304` if there is no such run, and what [`history`] returns.
+pub async fn receipt(around: &Surroundings, common: &Common, run: &str) -> Result<Json, Error> {
+    let lake = published(around, common).await?;
+    let run_id = match run {
+        LATEST => lake.last_commit().await?.ok_or_else(nothing_published)?.run_id,
+        named => named.to_owned(),
+    };
+    let content = lake.run_document(&run_id, "receipt.json").await?;
+    let content = content.ok_or_else(|| {
+        let message = format!("there is no receipt of run `{run_id}`");
+        Diagnostic::error(code::NOT_PUBLISHED, message).help("type `goodwill history` to see the runs")
+    })?;
+    let receipt = serde_json::from_slice(&content).map_err(|_| {
+        let message = format!("the receipt of run `{run_id}` is not what Goodwill writes");
+        Diagnostic::error(code::CORRUPT_ROOT, message)
+    })?;
+    Ok(receipt)
+}
+
+fn nothing_published() -> Diagnostic {
+    Diagnostic::error(code::NOT_PUBLISHED, "nothing is published yet").help("publish first: `goodwill run`")
+}
+
+/// Brings Delta logs and views up to the last version, whatever a killed run left.
+///
+/// # Errors
+///
+/// Returns what [`history`] returns, and a Delta log another program wrote to.
+pub async fn recover(around: &Surroundings, common: &Common) -> Result<Recovered, Error> {
+    Ok(published(around, common).await?.recover().await?)
+}
+
+/// The root asked for. With `--root` no project is needed: so the past can be looked at when the
+/// project is broken, or from elsewhere.
+async fn published(around: &Surroundings, common: &Common) -> Result<Lake, Error> {
+    let store = match &common.root {
+        Some(root) => store::open(root, &around.folder)?,
+        None => {
+            let location = Location {
+                folder: around.folder.clone(),
+                pipeline: common.pipeline.clone(),
+                environment: around.environment.clone(),
+            };
+            context::root(around, common, &project::load(&location)?.pipeline)?
+        }
+    };
+    Ok(Lake::open(store).await?)
+}
