@@ -7,4 +7,5 @@
 
 mod floors;
 mod modules;
+mod pages;
 mod rust_source;
