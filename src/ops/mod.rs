@@ -15,6 +15,7 @@ mod check;
 mod context;
 mod demo;
 mod error;
+mod failures;
 mod files;
 mod history;
 mod init;
@@ -111,14 +112,4 @@ pub enum Publication {
     Publish,
     /// They are computed, checked and kept in the root, unseen.
     StageOnly,
-}
-
-/// The models that failed in the last run of this pipeline, for `result:error`.
-pub(crate) async fn last_failures(
-    around: &Surroundings,
-    common: &Common,
-    typed: &crate::plan::TypedGraph,
-) -> std::collections::BTreeSet<crate::ident::NodeName> {
-    let _ = (around, common, typed);
-    std::collections::BTreeSet::new()
 }

@@ -1,5 +1,6 @@
 //! `plan`: what a run would do, and why.
 
+use super::failures::last_failures;
 use super::{Common, Error, Surroundings, context};
 use crate::lake::Lake;
 use crate::plan::{self, Plan, Request};
@@ -25,10 +26,11 @@ pub async fn plan(around: &Surroundings, common: &Common) -> Result<Planned, Err
     let times = context::times(around, common, &graph.project().pipeline)?;
     let sources = context::sources(around, common, &graph.project().pipeline)?;
     let root = context::root(around, common, &graph.project().pipeline)?;
-    let last = Lake::open(root).await?.last_commit().await?;
+    let lake = Lake::open(root).await?;
+    let last = lake.last_commit().await?;
     let state = state::pin(&graph, &sources, last).await?;
     let typed = context::analyze(graph, &state, common, times)?;
-    let failed = super::last_failures(around, common, &typed).await;
+    let failed = last_failures(&lake, common, &typed.graph.project().pipeline.name).await?;
     let request = Request { selection, refresh: common.refresh, failed };
     let plan = plan::build(&typed, &state, &request)?;
     let text = plan::explain(&plan);

@@ -1,5 +1,6 @@
 //! `run`: the whole walk, to a new version or to none.
 
+use super::failures::last_failures;
 use super::{Common, Error, OnFailure, Publication, Surroundings, context};
 use crate::diagnostic::{Diagnostic, code};
 use crate::ident::AttemptId;
@@ -35,7 +36,7 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
         let last = lake.last_commit().await?;
         let state = state::pin(&graph, &sources, last).await?;
         let typed = context::analyze(graph.clone(), &state, common, times)?;
-        let failed = super::last_failures(around, common, &typed).await;
+        let failed = last_failures(&lake, common, &typed.graph.project().pipeline.name).await?;
         let request = Request { selection: selection.clone(), refresh: common.refresh, failed };
         let plan = plan::build(&typed, &state, &request)?;
         if plan.is_empty() {

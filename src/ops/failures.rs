@@ -1,0 +1,66 @@
+//! What failed last time, for `-s result:error`.
+
+use std::collections::BTreeSet;
+
+use super::{Common, Error};
+use crate::ident::{NodeName, PipelineName};
+use crate::lake::Lake;
+
+/// The models that failed, or whose rules were broken, in the pipeline's last run that left a
+/// receipt; asked only if the request selects by it.
+///
+/// # Errors
+///
+/// Returns a root that cannot be read.
+pub(super) async fn last_failures(
+    lake: &Lake,
+    common: &Common,
+    pipeline: &PipelineName,
+) -> Result<BTreeSet<NodeName>, Error> {
+    let asked = common.select.iter().chain(&common.exclude).any(|entry| entry.contains("result:"));
+    if !asked {
+        return Ok(BTreeSet::new());
+    }
+    let mut attempts = lake.attempts().await?;
+    attempts.sort();
+    for attempt in attempts.iter().rev() {
+        let Some(intent) = lake.intent(attempt).await? else { continue };
+        if intent.pipeline != *pipeline {
+            continue;
+        }
+        if let Some(receipt) = lake.run_document(&intent.run_id, "receipt.json").await? {
+            return Ok(failed(&receipt));
+        }
+    }
+    Ok(BTreeSet::new())
+}
+
+fn failed(receipt: &[u8]) -> BTreeSet<NodeName> {
+    let receipt: serde_json::Value = serde_json::from_slice(receipt).unwrap_or_default();
+    let list = |key: &str| receipt.get(key).and_then(|list| list.as_array()).cloned().unwrap_or_default();
+    let steps = list("steps").into_iter().filter(|step| {
+        matches!(step.get("status").and_then(|status| status.as_str()), Some("error" | "audit_failed"))
+    });
+    let audits = list("audits").into_iter().filter(|audit| {
+        audit.get("broken").and_then(serde_json::Value::as_u64).is_some_and(|broken| broken > 0)
+    });
+    let names = steps.chain(audits).filter_map(|entry| {
+        entry.get("model").and_then(|name| name.as_str()).and_then(|name| NodeName::parse(name).ok())
+    });
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failed;
+
+    #[test]
+    fn failed_steps_and_broken_rules_count() {
+        let receipt = br#"{
+            "steps": [{"model": "a", "status": "error"}, {"model": "b", "status": "success"}],
+            "audits": [{"model": "b", "broken": 0}, {"model": "c", "broken": 2}]
+        }"#;
+        let names: Vec<String> = failed(receipt).iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["a", "c"]);
+    }
+}
