@@ -14,6 +14,7 @@ pub(super) fn outcome(ending: Ending) -> Outcome {
         steps: Vec::new(),
         audits: Vec::new(),
         failures: Vec::new(),
+        scans: std::collections::BTreeMap::new(),
         started_at: Instant::from_micros(0),
         finished_at: Instant::from_micros(1_500_000),
     }

@@ -1,5 +1,7 @@
 //! `run`: the whole walk, to a new version or to none.
 
+use std::collections::BTreeMap;
+
 use super::failures::last_failures;
 use super::{Common, Error, OnFailure, Publication, Surroundings, context};
 use crate::diagnostic::{Diagnostic, code};
@@ -98,6 +100,7 @@ fn nothing_to_do(around: &Surroundings, run_id: String, plan: Plan) -> Result<Ou
         steps: Vec::new(),
         audits: Vec::new(),
         failures: Vec::new(),
+        scans: BTreeMap::new(),
         started_at: now,
         finished_at: now,
     })

@@ -1,5 +1,7 @@
 //! What became of a plan: `run` returns it, `report` and `cli` read it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Plan, StepKind};
@@ -146,6 +148,8 @@ pub struct Outcome {
     pub audits: Vec<AuditResult>,
     /// Why models failed.
     pub failures: Vec<Diagnostic>,
+    /// How often the files of each input were read.
+    pub scans: BTreeMap<String, u64>,
     /// When the run began.
     pub started_at: Instant,
     /// When it ended.

@@ -36,6 +36,7 @@ pub fn receipt(outcome: &Outcome, state: &State) -> Json {
         "project_fingerprint": plan.project_fingerprint,
         "parameters_fingerprint": plan.parameters_fingerprint,
         "inputs": inputs(state),
+        "scans": outcome.scans,
         "steps": outcome.steps.iter().map(|step| self::step(step, outcome)).collect::<Vec<_>>(),
         "skipped": plan.skipped,
         "audits": outcome.audits.iter().map(audit).collect::<Vec<_>>(),

@@ -111,6 +111,7 @@ pub async fn execute(job: &Job<'_>) -> Result<Ended, Diagnostics> {
         steps: worked.results,
         audits: worked.audits,
         failures: worked.failures,
+        scans: job.engine.scans().iter().map(|(name, count)| (name.to_string(), *count)).collect(),
         started_at,
         finished_at: (job.clock)(),
     };

@@ -9,3 +9,4 @@ mod floors;
 mod modules;
 mod pages;
 mod rust_source;
+mod scans;
