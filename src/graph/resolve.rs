@@ -96,7 +96,7 @@ fn unknown_table(project: &Project, written: &str, place: Place) -> Diagnostic {
 fn unknown_variable(project: &Project, name: &str, place: Place) -> Diagnostic {
     let message = format!("parameter `${name}` is not declared");
     let found = Diagnostic::error(code::UNKNOWN_VARIABLE, message).at(place);
-    let known = project.pipeline.variables.keys().map(|name| name.as_str()).chain(BUILT_IN);
+    let known = project.pipeline.variables.keys().map(crate::ident::VariableName::as_str).chain(BUILT_IN);
     match nearest(name, known) {
         Some(near) => found.label(format!("did you mean `${near}`?")),
         None => found.help(format!("declare it under `vars:` of {}", project.pipeline.file.path())),

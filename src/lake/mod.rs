@@ -199,4 +199,5 @@ fn decode<T: DeserializeOwned>(key: &Key, content: &[u8]) -> Result<T, LakeError
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests have a runtime of their own")]
 mod tests;

@@ -50,8 +50,8 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
             engine: &engine,
             run_id: run_id.clone(),
             attempt: attempt(&name)?,
-            clock: around.clock.clone(),
-            observer: around.observer.clone(),
+            clock: Arc::clone(&around.clock),
+            observer: Arc::clone(&around.observer),
             stop: around.stop.clone(),
             mode: mode(common),
         };

@@ -127,7 +127,7 @@ async fn list(source: &Source, location: &Store) -> Result<Vec<ObjectInfo>, Diag
         let glob = glob.map_err(|cause| bad(cause.to_string()))?.compile_matcher();
         infos.retain(|info| glob.is_match(info.key.as_str()));
     } else {
-        infos.retain(|info| is_data(info));
+        infos.retain(is_data);
     }
     if infos.is_empty() {
         let message = format!("source `{}` has no Parquet files: `{}`", source.name, location.locate(&key));

@@ -225,7 +225,7 @@ async fn columns_are_bound_by_name() {
     let file = data_file(&world.store, "events.parquet", &events()).await;
     let columns = super::schema(&[("day", DataType::Date32), ("id", DataType::Int64)]);
     let relation = Relation { name: model("t"), schema: columns, keys: Vec::new(), defined_in: None };
-    let typed = typed_over("select * from t where day > cast('2024-01-01' as date)", &[relation.clone()]);
+    let typed = typed_over("select * from t where day > cast('2024-01-01' as date)", std::slice::from_ref(&relation));
     let cut = Cut { event_time: None, known_at: bound("day") };
     let files = Binding::Parquet { files: vec![file], schema: events().schema(), cut: Cut::default(), sorted_by: Vec::new() };
     let bindings = Bindings::from([(model("t"), files.clone())]);
