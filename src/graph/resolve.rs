@@ -36,7 +36,7 @@ pub fn resolve(project: Project) -> Result<Graph, Diagnostics> {
         check_unit_test(&project, &inputs, test, &mut found);
     }
     if found.has_errors() {
-        return Err(with_affected(found, &project, &downstream));
+        return Err(with_affected(&found, &project, &downstream));
     }
     Ok(Graph { project, order, inputs, audit_inputs, downstream })
 }
@@ -239,7 +239,7 @@ fn check_unit_test(
 
 /// Adds to each finding in a model's SQL the models that cannot be computed because of it.
 fn with_affected(
-    found: Diagnostics,
+    found: &Diagnostics,
     project: &Project,
     downstream: &BTreeMap<NodeName, BTreeSet<NodeName>>,
 ) -> Diagnostics {

@@ -1,5 +1,7 @@
 //! `run`: the whole walk, to a new version or to none.
 
+use std::sync::Arc;
+
 use super::{Common, Error, OnFailure, Publication, Surroundings, context};
 use crate::diagnostic::{Diagnostic, code};
 use crate::ident::AttemptId;
@@ -39,7 +41,7 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
         let request = Request { selection: selection.clone(), refresh: common.refresh, failed };
         let plan = plan::build(&typed, &state, &request)?;
         if plan.is_empty() {
-            return Ok(nothing_to_do(around, run_id, plan)?);
+            return nothing_to_do(around, run_id, plan);
         }
         let name = if race == 0 { run_id.clone() } else { format!("{run_id}-{}", race + 1) };
         let job = Job {

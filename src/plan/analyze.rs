@@ -33,7 +33,7 @@ pub fn analyze(
     let mut models = BTreeMap::new();
     for model in graph.models() {
         let typed = type_model(&graph, model, sources, &parameters);
-        let typed = typed.map_err(|found| with_affected(found, &graph, &model.name));
+        let typed = typed.map_err(|found| with_affected(&found, &graph, &model.name));
         if let Some(typed) = found.keep(typed) {
             models.insert(model.name.clone(), typed);
         }
@@ -182,7 +182,7 @@ fn unknown_cut(source: &NodeName, column: &Located<String>, schema: &SchemaRef) 
     }
 }
 
-fn with_affected(found: Diagnostics, graph: &Graph, model: &NodeName) -> Diagnostics {
+fn with_affected(found: &Diagnostics, graph: &Graph, model: &NodeName) -> Diagnostics {
     let affected: Vec<NodeName> = graph.all_downstream(model).into_iter().collect();
     found.iter().map(|finding| finding.clone().affects(affected.clone())).collect()
 }

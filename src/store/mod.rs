@@ -284,6 +284,7 @@ impl Store {
     /// # Errors
     ///
     /// Returns an error if the client refuses the key, which no key from a listing is.
+    #[expect(clippy::unused_self, reason = "a path is of this store's client and no other")]
     pub fn object_path(&self, key: &Key) -> Result<Path, StoreError> {
         Ok(key.to_path()?)
     }

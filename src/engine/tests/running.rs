@@ -195,6 +195,7 @@ fn events() -> RecordBatch {
     ])
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a cut takes an option")]
 fn bound(column: &str) -> Option<Bound> {
     Some(Bound { column: column.to_owned(), at: Instant::from_micros(1_704_067_200_000_000), day: 19_723 })
 }
@@ -261,7 +262,7 @@ async fn a_view_is_put_in_the_place_of_its_name() {
     let world = world();
     let (relation, inner) = memory("t", integers(&[1, 2, 3]));
     let view = typed_over("select x + 1 as y from t where x > 1", &[relation]);
-    let relation = Relation { name: model("v"), schema: view.schema.clone(), keys: Vec::new(), defined_in: None };
+    let relation = Relation { name: model("v"), schema: Arc::clone(&view.schema), keys: Vec::new(), defined_in: None };
     let typed = typed_over("select sum(y) as s from v", &[relation]);
     let bindings = Bindings::from([(model("v"), Binding::View(Arc::new(view), Arc::new(inner)))]);
     let rows = world.engine.collect(&typed, &bindings, None, share(2)).await.expect("runs");
