@@ -70,11 +70,10 @@ impl Engine {
         self.attempt(&request.typed, &request.bindings, share, |job| {
             let (plan, layout, store) = (plan.clone(), Arc::clone(&layout), store.clone());
             let (request, order) = (Arc::clone(&request), order.clone());
-            let work = async move {
+            async move {
                 let target = Target { request: &request, layout: &layout, store: &store };
                 compute(target, &job, &plan, order).await
-            };
-            work
+            }
         })
         .await
     }

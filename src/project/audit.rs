@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code};
 use crate::ident::NodeName;
 use crate::query::{self, Query};
 use crate::value::{Value, ValueType};
-use crate::spec::{BrokenRows, ColumnSpec, ColumnTest, Document, ModelSpec, ModelTest, Range, Reconciles};
+use crate::spec::{BrokenRows, ColumnSpec, ColumnTest, Document, ModelTest, Range, Reconciles};
 
 /// One rule of one model.
 #[derive(Debug, Clone)]
