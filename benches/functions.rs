@@ -35,7 +35,7 @@ fn reading(criterion: &mut Criterion) {
     let query = SourceFile::new("customer_pnl.sql", QUERY);
     group.throughput(Throughput::Bytes(QUERY.len() as u64));
     group.bench_function("query", |bencher| {
-        bencher.iter(|| query::parse(black_box(&query)).expect("it parses"))
+        bencher.iter(|| query::parse(black_box(&query)).expect("it parses"));
     });
     let models = SourceFile::new("staging.yml", MODELS);
     group.throughput(Throughput::Bytes(MODELS.len() as u64));

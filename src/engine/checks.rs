@@ -3,6 +3,7 @@
 //! **Invariant:** an example never shows a value of a personal column.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -125,7 +126,7 @@ impl Checker {
         let Some(converter) = &mut self.converter else {
             return Ok(Vec::new());
         };
-        let columns: Vec<ArrayRef> = self.grain.iter().map(|(at, _, _)| batch.column(*at).clone()).collect();
+        let columns: Vec<ArrayRef> = self.grain.iter().map(|(at, _, _)| Arc::clone(batch.column(*at))).collect();
         let keys = converter.convert_columns(&columns)?;
         let mut found = Vec::new();
         for row in 0..keys.num_rows() {

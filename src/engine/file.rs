@@ -1,6 +1,7 @@
 //! One Parquet file being written: bytes go to the store as they come and are hashed on the way.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -98,7 +99,7 @@ impl OpenFile {
         let options = ArrowWriterOptions::new()
             .with_properties(layout.properties.clone())
             .with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(Vec::new(), layout.schema.clone(), options);
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&layout.schema), options);
         let upload = store.upload(&key).await.map_err(store_error)?;
         Ok(Self {
             key,

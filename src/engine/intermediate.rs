@@ -70,7 +70,10 @@ impl Engine {
         self.attempt(&request.typed, &request.bindings, share, |job| {
             let (plan, layout, store) = (plan.clone(), Arc::clone(&layout), store.clone());
             let (request, order) = (Arc::clone(&request), order.clone());
-            async move { compute(&request, &job, &plan, &layout, &store, order).await }
+            async move {
+                let target = Target { request: &request, layout: &layout, store: &store };
+                compute(target, &job, &plan, order).await
+            }
         })
         .await
     }
@@ -91,14 +94,16 @@ fn order(request: &MaterializeRequest) -> Vec<String> {
     Vec::new()
 }
 
-async fn compute(
-    request: &MaterializeRequest,
-    job: &Job,
-    plan: &LogicalPlan,
-    layout: &Layout,
-    store: &Store,
-    sorted_by: Vec<String>,
-) -> Result<Intermediate> {
+/// What is computed, and where it goes if it is too much to keep.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    request: &'a MaterializeRequest,
+    layout: &'a Layout,
+    store: &'a Store,
+}
+
+async fn compute(target: Target<'_>, job: &Job, plan: &LogicalPlan, sorted_by: Vec<String>) -> Result<Intermediate> {
+    let request = target.request;
     let mut checker = Checker::try_new(&request.checks, &request.contract)?;
     let mut stream = job.stream(plan).await?;
     let (mut kept, mut held, mut rows) = (Vec::new(), 0_u64, 0_u64);
@@ -109,7 +114,7 @@ async fn compute(
         kept.push(nullable(&batch, request)?);
         if held > request.keep {
             let rest = stream.boxed();
-            return spill(request, layout, store, sorted_by, kept, rest, checker).await;
+            return spill(target, sorted_by, kept, rest, checker).await;
         }
     }
     let binding = Binding::Memory { schema: relaxed(request), batches: kept };
@@ -134,14 +139,13 @@ fn count(batch: &RecordBatch) -> u64 {
 type Rest = futures::stream::BoxStream<'static, Result<RecordBatch>>;
 
 async fn spill(
-    request: &MaterializeRequest,
-    layout: &Layout,
-    store: &Store,
+    target: Target<'_>,
     sorted_by: Vec<String>,
     kept: Vec<RecordBatch>,
     mut rest: Rest,
     mut checker: Checker,
 ) -> Result<Intermediate> {
+    let Target { request, layout, store } = target;
     let layout = layout.clone().with_schema(relaxed(request));
     let mut file = OpenFile::create(&layout, store, scratch_key(request)?).await?;
     for batch in kept {

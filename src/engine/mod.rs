@@ -47,4 +47,5 @@ pub use write::{OnProgress, Progress, WriteRequest, Written};
 pub const VERSION: &str = concat!("goodwill ", env!("CARGO_PKG_VERSION"), " datafusion 55.2");
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests have a runtime and a clock of their own")]
 mod tests;

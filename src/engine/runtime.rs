@@ -34,6 +34,7 @@ impl Drop for Owner {
 }
 
 impl Runtime {
+    #[expect(clippy::disallowed_methods, reason = "the threads of plans are started here")]
     pub(super) fn try_new(threads: usize) -> std::io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.max(1))

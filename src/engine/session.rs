@@ -22,6 +22,7 @@ pub(super) const BATCH_ROWS: usize = 8_192;
 const MAX_SPILL: u64 = 1 << 50;
 
 /// A session with `share` of the machine, spilling into `spill`.
+#[expect(clippy::disallowed_methods, reason = "every session a plan runs in is made here")]
 pub(super) fn session(share: Share, effort: Effort, spill: &Path) -> Result<SessionState> {
     let memory = usize::try_from(share.memory).unwrap_or(usize::MAX);
     let disk = DiskManagerBuilder::default()

@@ -95,13 +95,13 @@ impl Graph {
     /// All models that need `model`, itself left out.
     #[must_use]
     pub fn all_downstream(&self, model: &NodeName) -> BTreeSet<NodeName> {
-        self.reach(model, |name| self.readers(name))
+        Self::reach(model, |name| self.readers(name))
     }
 
     /// All models that `model` needs, itself left out.
     #[must_use]
     pub fn all_upstream(&self, model: &NodeName) -> BTreeSet<NodeName> {
-        self.reach(model, |name| self.models_read(name))
+        Self::reach(model, |name| self.models_read(name))
     }
 
     /// The models the model's SQL reads.
@@ -125,7 +125,6 @@ impl Graph {
     }
 
     fn reach(
-        &self,
         from: &NodeName,
         next: impl Fn(&NodeName) -> BTreeSet<NodeName>,
     ) -> BTreeSet<NodeName> {

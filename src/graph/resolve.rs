@@ -36,7 +36,7 @@ pub fn resolve(project: Project) -> Result<Graph, Diagnostics> {
         check_unit_test(&project, &inputs, test, &mut found);
     }
     if found.has_errors() {
-        return Err(with_affected(found, &project, &downstream));
+        return Err(with_affected(&found, &project, &downstream));
     }
     Ok(Graph { project, order, inputs, audit_inputs, downstream })
 }
@@ -96,7 +96,7 @@ fn unknown_table(project: &Project, written: &str, place: Place) -> Diagnostic {
 fn unknown_variable(project: &Project, name: &str, place: Place) -> Diagnostic {
     let message = format!("parameter `${name}` is not declared");
     let found = Diagnostic::error(code::UNKNOWN_VARIABLE, message).at(place);
-    let known = project.pipeline.variables.keys().map(|name| name.as_str()).chain(BUILT_IN);
+    let known = project.pipeline.variables.keys().map(crate::ident::VariableName::as_str).chain(BUILT_IN);
     match nearest(name, known) {
         Some(near) => found.label(format!("did you mean `${near}`?")),
         None => found.help(format!("declare it under `vars:` of {}", project.pipeline.file.path())),
@@ -239,7 +239,7 @@ fn check_unit_test(
 
 /// Adds to each finding in a model's SQL the models that cannot be computed because of it.
 fn with_affected(
-    found: Diagnostics,
+    found: &Diagnostics,
     project: &Project,
     downstream: &BTreeMap<NodeName, BTreeSet<NodeName>>,
 ) -> Diagnostics {

@@ -105,6 +105,7 @@ impl Lake {
     /// # Errors
     ///
     /// Never: every checked name makes a key.
+    #[expect(clippy::unused_self, reason = "where a table lies is the root's to say")]
     pub fn table_folder(&self, table: &NodeName) -> Result<Key, LakeError> {
         Ok(layout::table(table)?)
     }
@@ -114,6 +115,7 @@ impl Lake {
     /// # Errors
     ///
     /// Never: every checked name makes a key.
+    #[expect(clippy::unused_self, reason = "where a table lies is the root's to say")]
     pub fn data_folder(&self, table: &NodeName, attempt: &AttemptId) -> Result<Key, LakeError> {
         Ok(layout::table(table)?.join_key(&layout::data(attempt)?))
     }
@@ -123,6 +125,7 @@ impl Lake {
     /// # Errors
     ///
     /// Never: every checked name makes a key.
+    #[expect(clippy::unused_self, reason = "where a table lies is the root's to say")]
     pub fn file_key(&self, table: &NodeName, file: &FileEntry) -> Result<Key, LakeError> {
         Ok(layout::table(table)?.join_key(&file.path))
     }
@@ -199,4 +202,5 @@ fn decode<T: DeserializeOwned>(key: &Key, content: &[u8]) -> Result<T, LakeError
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests have a runtime of their own")]
 mod tests;

@@ -27,6 +27,7 @@ pub(super) async fn root(folder: &tempfile::TempDir) -> Lake {
     Lake::open_to_publish(store, &attempt("probe")).await.unwrap()
 }
 
+#[expect(clippy::fn_params_excessive_bools, reason = "a line of the table of columns below")]
 fn column(name: &str, data_type: &str, nullable: bool, pii: bool) -> TableColumn {
     TableColumn {
         name: name.to_owned(),

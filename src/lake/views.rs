@@ -119,6 +119,7 @@ fn quoted(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests have a runtime and a folder of their own")]
 mod tests {
     use super::super::tests::{publish, root, text};
 

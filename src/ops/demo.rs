@@ -299,6 +299,7 @@ fn texts(batch: &RecordBatch) -> Option<Vec<Vec<String>>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests look at the files themselves")]
 mod tests {
     use super::*;
 

@@ -74,7 +74,7 @@ async fn look(around: &Surroundings, common: &Common) -> Result<(SchemaLock, Sch
     Ok((old, new, SchemaChange { file: FILE.to_owned(), differences }))
 }
 
-type Columns = Vec<crate::state::LockedColumn>;
+type Columns = Vec<state::LockedColumn>;
 
 fn compare(name: &NodeName, before: Option<&Columns>, after: Option<&Columns>, lines: &mut Vec<String>) {
     match (before, after) {

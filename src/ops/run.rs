@@ -1,6 +1,7 @@
 //! `run`: the whole walk, to a new version or to none.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::failures::last_failures;
 use super::{Common, Error, OnFailure, Publication, Surroundings, context};
@@ -42,7 +43,7 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
         let request = Request { selection: selection.clone(), refresh: common.refresh, failed };
         let plan = plan::build(&typed, &state, &request)?;
         if plan.is_empty() {
-            return Ok(nothing_to_do(around, run_id, plan)?);
+            return nothing_to_do(around, run_id, plan);
         }
         let name = if race == 0 { run_id.clone() } else { format!("{run_id}-{}", race + 1) };
         let job = Job {
@@ -53,8 +54,8 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
             engine: &engine,
             run_id: run_id.clone(),
             attempt: attempt(&name)?,
-            clock: around.clock.clone(),
-            observer: around.observer.clone(),
+            clock: Arc::clone(&around.clock),
+            observer: Arc::clone(&around.observer),
             stop: around.stop.clone(),
             mode: mode(common),
         };

@@ -66,9 +66,10 @@ pub async fn show(around: &Surroundings, common: &Common, request: &ShowRequest)
         TableName::Source(_) => false,
     }));
     let asked = common.as_of.is_some() || !common.vars.is_empty();
+    let asking = Asking { around, common, lake: &lake, query: &query, limit: request.limit };
     match all_published {
-        Some(commit) if !asked => published(around, common, &graph, &lake, commit, &query, request.limit).await,
-        _ => draft(around, common, graph, last, &lake, &query, request.limit).await,
+        Some(commit) if !asked => published(&asking, &graph, commit).await,
+        _ => draft(&asking, graph, last).await,
     }
 }
 
@@ -99,15 +100,17 @@ fn needed(query: &Query) -> Vec<TableName> {
     query.inputs.iter().filter_map(|input| input.table.clone()).collect()
 }
 
-async fn published(
-    around: &Surroundings,
-    common: &Common,
-    graph: &Graph,
-    lake: &Lake,
-    commit: &Commit,
-    query: &Query,
+/// Who asks what of which root.
+struct Asking<'a> {
+    around: &'a Surroundings,
+    common: &'a Common,
+    lake: &'a Lake,
+    query: &'a Query,
     limit: usize,
-) -> Result<Shown, Error> {
+}
+
+async fn published(asking: &Asking<'_>, graph: &Graph, commit: &Commit) -> Result<Shown, Error> {
+    let Asking { around, common, lake, query, limit } = *asking;
     let times = context::times(around, common, &graph.project().pipeline)?;
     let parameters = project::bind(&graph.project().pipeline, &common.vars, times.0, times.1)?;
     let mut relations = Vec::new();
@@ -152,15 +155,8 @@ fn files(lake: &Lake, name: &NodeName, entry: &TableEntry, schema: SchemaRef) ->
 }
 
 /// Computes what the query needs from the files as they are, in memory, and publishes nothing.
-async fn draft(
-    around: &Surroundings,
-    common: &Common,
-    graph: Graph,
-    last: Option<Commit>,
-    lake: &Lake,
-    query: &Query,
-    limit: usize,
-) -> Result<Shown, Error> {
+async fn draft(asking: &Asking<'_>, graph: Graph, last: Option<Commit>) -> Result<Shown, Error> {
+    let Asking { around, common, lake, query, limit } = *asking;
     let times = context::times(around, common, &graph.project().pipeline)?;
     let sources = context::sources(around, common, &graph.project().pipeline)?;
     let state = state::pin(&graph, &sources, last).await?;
@@ -168,7 +164,8 @@ async fn draft(
     let scratch = context::Scratch::of(around, &(around.fresh_word)());
     let engine = context::engine(around, common, Some(&typed.graph.project().pipeline), scratch.path())?;
     let plan = plan::build(&typed, &state, &Request::default())?;
-    let drafted = run::draft(&engine, &typed, &state, lake, &plan, query).await?;
+    let ground = run::Ground { engine: &engine, typed: &typed, state: &state, lake, plan: &plan };
+    let drafted = run::draft(&ground, query).await?;
     let batches = engine.collect(&drafted.query, &drafted.bindings, Some(limit.saturating_add(1)), engine.whole()).await?;
     let origin = format!("draft, as of {}", spoken(typed.as_of, &typed.graph.project().pipeline.time_zone_name));
     Ok(shown(Arc::clone(&drafted.query.schema), batches, origin, limit))

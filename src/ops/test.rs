@@ -67,12 +67,13 @@ pub async fn test(around: &Surroundings, common: &Common, kind: TestKind) -> Res
     let typed = context::analyze(graph, &state, common, times)?;
     let scratch = context::Scratch::of(around, &(around.fresh_word)());
     let engine = context::engine(around, common, Some(&typed.graph.project().pipeline), scratch.path())?;
+    let bench = Bench { engine: &engine, typed: &typed, state: &state, selected: &selected };
     let mut report = TestReport::default();
     if kind != TestKind::Data {
-        unit_tests(&engine, &typed, &state, &selected, times, &mut report).await?;
+        unit_tests(bench, times, &mut report).await?;
     }
     if let Some(lake) = last.filter(|_| state.last.is_some()) {
-        data_tests(&engine, &typed, &state, &lake, &selected, &mut report).await?;
+        data_tests(bench, &lake, &mut report).await?;
     } else if kind == TestKind::Data {
         let nothing = Diagnostic::error(code::NOT_PUBLISHED, "nothing is published to test");
         return Err(nothing.help("publish first: `goodwill run`").into());
@@ -95,14 +96,21 @@ async fn world(around: &Surroundings, common: &Common, graph: &Graph, lake: Opti
     }
 }
 
+/// What tests are run with, and which models they are of.
+#[derive(Clone, Copy)]
+struct Bench<'a> {
+    engine: &'a Engine,
+    typed: &'a TypedGraph,
+    state: &'a State,
+    selected: &'a BTreeSet<NodeName>,
+}
+
 async fn unit_tests(
-    engine: &Engine,
-    typed: &TypedGraph,
-    state: &State,
-    selected: &BTreeSet<NodeName>,
+    bench: Bench<'_>,
     times: (Instant, Instant),
     report: &mut TestReport,
 ) -> Result<(), Error> {
+    let Bench { engine, typed, state, selected } = bench;
     let tests = &typed.graph.project().unit_tests;
     for test in tests.iter().filter(|test| selected.contains(&test.model.value)) {
         let failure = match unit_test(engine, typed, state, test, times).await {
@@ -146,14 +154,8 @@ async fn unit_test(
     run::unit_test(engine, test, model, &query, &inputs).await.map_err(at_test)
 }
 
-async fn data_tests(
-    engine: &Engine,
-    typed: &TypedGraph,
-    state: &State,
-    lake: &Lake,
-    selected: &BTreeSet<NodeName>,
-    report: &mut TestReport,
-) -> Result<(), Error> {
+async fn data_tests(bench: Bench<'_>, lake: &Lake, report: &mut TestReport) -> Result<(), Error> {
+    let Bench { engine, typed, state, selected } = bench;
     for result in run::data_tests(engine, typed, state, lake, selected).await? {
         let failure = (result.broken > 0).then(|| broken(typed, &result));
         let (name, model) = (result.audit, result.model);

@@ -33,7 +33,7 @@ pub fn analyze(
     let mut models = BTreeMap::new();
     for model in graph.models() {
         let typed = type_model(&graph, model, sources, &parameters);
-        let typed = typed.map_err(|found| with_affected(found, &graph, &model.name));
+        let typed = typed.map_err(|found| with_affected(&found, &graph, &model.name));
         if let Some(typed) = found.keep(typed) {
             models.insert(model.name.clone(), typed);
         }
@@ -117,9 +117,9 @@ fn conform(typed: &Typed, model: &Model) -> Result<Typed, Diagnostics> {
 
 /// The place of the first column of the contract that a finding names in backticks.
 fn place_in_contract(model: &Model, message: &str) -> Place {
-    let named = message.split('`').skip(1).step_by(2);
+    let mut named = message.split('`').skip(1).step_by(2);
     let position = |name: &str| model.contract.columns.iter().position(|column| column.name == name);
-    let column = named.filter_map(position).next();
+    let column = named.find_map(position);
     column.and_then(|at| model.column_places.get(at)).unwrap_or(&model.place).clone()
 }
 
@@ -127,8 +127,8 @@ fn at_audit(found: &Diagnostics, audit: &str, place: &Place) -> Diagnostics {
     let moved = |finding: &Diagnostic| {
         let message = format!("audit `{audit}`: {}", finding.message);
         let mut moved = Diagnostic::error(code::BAD_AUDIT, message).at(place.clone());
-        moved.label = finding.label.clone();
-        moved.help = finding.help.clone();
+        moved.label.clone_from(&finding.label);
+        moved.help.clone_from(&finding.help);
         moved
     };
     found.iter().map(moved).collect()
@@ -191,7 +191,7 @@ fn unknown_cut(source: &NodeName, column: &Located<String>, schema: &SchemaRef) 
     }
 }
 
-fn with_affected(found: Diagnostics, graph: &Graph, model: &NodeName) -> Diagnostics {
+fn with_affected(found: &Diagnostics, graph: &Graph, model: &NodeName) -> Diagnostics {
     let affected: Vec<NodeName> = graph.all_downstream(model).into_iter().collect();
     found.iter().map(|finding| finding.clone().affects(affected.clone())).collect()
 }

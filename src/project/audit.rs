@@ -3,11 +3,12 @@
 use super::contract::{ColumnType, Contract};
 use super::Model;
 use super::load::place;
+use super::model::Written;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code};
 use crate::ident::NodeName;
 use crate::query::{self, Query};
 use crate::value::{Value, ValueType};
-use crate::spec::{BrokenRows, ColumnSpec, ColumnTest, Document, ModelSpec, ModelTest, Range, Reconciles};
+use crate::spec::{BrokenRows, ColumnSpec, ColumnTest, Document, ModelTest, Range, Reconciles};
 
 /// One rule of one model.
 #[derive(Debug, Clone)]
@@ -60,13 +61,12 @@ struct Context<'a> {
 
 /// The audits of a model: its grain first, then its columns', then the table's.
 pub(super) fn of_model(
-    document: &Document,
-    pointer: &str,
-    spec: &ModelSpec,
+    written: Written<'_>,
     model: &NodeName,
     contract: &Contract,
     found: &mut Diagnostics,
 ) -> Vec<Audit> {
+    let Written { document, pointer, spec } = written;
     let context = Context { document, model };
     let mut audits = Vec::new();
     if !contract.grain.is_empty() {

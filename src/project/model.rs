@@ -47,7 +47,8 @@ pub(super) fn check_folder(folder: &Folder, found: &mut Diagnostics) -> Vec<Mode
                 continue;
             }
             if let Some(query) = query_of(folder, spec, &pointer, model, found) {
-                models.extend(check(folder, &spec.document, &pointer, model, query, found));
+                let written = Written { document: &spec.document, pointer: &pointer, spec: model };
+                models.extend(check(folder, written, query, found));
             }
         }
     }
@@ -87,18 +88,20 @@ fn without_contract(folder: &Folder, described: &BTreeSet<String>, found: &mut D
     }
 }
 
-fn check(
-    folder: &Folder,
-    document: &Document,
-    pointer: &str,
-    spec: &ModelSpec,
-    query: &Query,
-    found: &mut Diagnostics,
-) -> Option<Model> {
+/// A model as its contract's file describes it.
+#[derive(Clone, Copy)]
+pub(super) struct Written<'a> {
+    pub(super) document: &'a Document,
+    pub(super) pointer: &'a str,
+    pub(super) spec: &'a ModelSpec,
+}
+
+fn check(folder: &Folder, written: Written<'_>, query: &Query, found: &mut Diagnostics) -> Option<Model> {
+    let Written { document, pointer, spec } = written;
     let name_place = place(document, &format!("{pointer}/name"));
     let name = found.keep(named(NodeName::parse(&spec.name), name_place.clone()))?;
     let contract = contract(document, pointer, spec, found)?;
-    let audits = audit::of_model(document, pointer, spec, &name, &contract, found);
+    let audits = audit::of_model(written, &name, &contract, found);
     let materialization = match spec.config.materialized {
         Materialized::Table => Materialization::Table,
         Materialized::View => Materialization::View,

@@ -102,7 +102,7 @@ pub(super) async fn check(
         return Err(super::bug("an audit without a query").into());
     };
     let batches = job.engine.collect(query, &bindings, None, share).await;
-    let batches = batches.map_err(|found| at_audit(found, &audit.place))?;
+    let batches = batches.map_err(|found| at_audit(&found, &audit.place))?;
     let result = result(model, audit, &batches);
     job.observer.notice(Event::AuditFinished(result.clone()));
     Ok(result)
@@ -119,7 +119,7 @@ pub(super) fn result(model: &Model, audit: &Audit, batches: &[RecordBatch]) -> A
     }
 }
 
-fn at_audit(found: Diagnostics, place: &Place) -> Diagnostics {
+fn at_audit(found: &Diagnostics, place: &Place) -> Diagnostics {
     found.iter().map(|finding| finding.clone().at(place.clone())).collect()
 }
 

@@ -158,6 +158,7 @@ const fn table_type(column_type: ColumnType) -> TableType {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` asks for")]
 pub(super) fn found(cause: LakeError) -> Diagnostics {
     cause.to_diagnostic().into()
 }

@@ -30,7 +30,7 @@ pub async fn data_tests(
     let published = typed.graph.models().filter(|model| model.visibility == Visibility::Published);
     for model in published.filter(|model| selected.contains(&model.name)) {
         for (at, audit) in model.audits.iter().enumerate() {
-            results.extend(data_test(engine, typed, state, lake, model, (at, audit)).await?);
+            results.extend(data_test(engine, typed, state, lake, (model, at, audit)).await?);
         }
     }
     Ok(results)
@@ -42,8 +42,7 @@ async fn data_test(
     typed: &TypedGraph,
     state: &State,
     lake: &Lake,
-    model: &Model,
-    (at, audit): (usize, &Audit),
+    (model, at, audit): (&Model, usize, &Audit),
 ) -> Result<Option<AuditResult>, Diagnostics> {
     let own = TableName::Bare(model.name.clone());
     let inputs = typed.graph.audit_inputs(&model.name).get(at).map(Vec::as_slice).unwrap_or_default();

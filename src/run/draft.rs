@@ -22,20 +22,29 @@ pub struct Draft {
     pub bindings: Bindings,
 }
 
-/// Computes the models `query` needs: those that `plan` would compute from their SQL, the others
+/// What a draft is computed with, and from.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    /// The engine.
+    pub engine: &'a Engine,
+    /// The models.
+    pub typed: &'a TypedGraph,
+    /// The sources, and what is published.
+    pub state: &'a State,
+    /// The root.
+    pub lake: &'a Lake,
+    /// Which models are computed from their SQL.
+    pub plan: &'a Plan,
+}
+
+/// Computes the models `query` needs: those that the plan would compute from their SQL, the others
 /// from what is published.
 ///
 /// # Errors
 ///
 /// Returns unknown tables, the query's own findings, and models that fail.
-pub async fn draft(
-    engine: &Engine,
-    typed: &TypedGraph,
-    state: &State,
-    lake: &Lake,
-    plan: &Plan,
-    query: &Query,
-) -> Result<Draft, Diagnostics> {
+pub async fn draft(ground: &Ground<'_>, query: &Query) -> Result<Draft, Diagnostics> {
+    let Ground { typed, state, .. } = *ground;
     let graph = &typed.graph;
     let mut relations = Vec::new();
     let mut wanted = BTreeSet::new();
@@ -55,7 +64,7 @@ pub async fn draft(
     let query = engine::analyze(query, &relations, &typed.parameters)?;
     let mut products = Products::new();
     for model in graph.models().filter(|model| wanted.contains(&model.name)) {
-        let binding = produce(engine, typed, state, lake, plan, model, &products).await?;
+        let binding = produce(ground, model, &products).await?;
         products.insert(model.name.clone(), binding);
     }
     let mut bound = Bindings::new();
@@ -95,15 +104,8 @@ fn relation(typed: &TypedGraph, state: &State, table: &TableName, node: &Node) -
     }
 }
 
-async fn produce(
-    engine: &Engine,
-    typed: &TypedGraph,
-    state: &State,
-    lake: &Lake,
-    plan: &Plan,
-    model: &Model,
-    products: &Products,
-) -> Result<Binding, Diagnostics> {
+async fn produce(ground: &Ground<'_>, model: &Model, products: &Products) -> Result<Binding, Diagnostics> {
+    let Ground { engine, typed, state, lake, plan } = *ground;
     let entry = state.last.as_ref().and_then(|commit| commit.tables.get(&model.name));
     if plan.step(&model.name).is_none()
         && let Some(binding) = entry.and_then(|entry| bindings::of_entry(lake, &model.name, entry, &model.contract))

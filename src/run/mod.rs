@@ -24,7 +24,7 @@ mod steps;
 mod unit;
 
 pub use data::data_tests;
-pub use draft::{Draft, draft};
+pub use draft::{Draft, Ground, draft};
 pub use unit::{UnitOutcome, unit_test};
 
 /// A plan with all it needs to be done.
@@ -142,7 +142,7 @@ pub async fn execute(job: &Job<'_>) -> Result<Ended, Diagnostics> {
 }
 
 /// The tables the plan publishes.
-fn published_steps<'a>(plan: &'a Plan) -> impl Iterator<Item = &'a crate::plan::Step> {
+fn published_steps(plan: &Plan) -> impl Iterator<Item = &crate::plan::Step> {
     plan.steps.iter().filter(|step| step.kind == StepKind::Publish)
 }
 

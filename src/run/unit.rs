@@ -95,10 +95,10 @@ fn column(cells: &[Option<&Cell>], data_type: &DataType) -> Result<ArrayRef, Dia
     let Ok(values) = cast_with_options(&texts, data_type, &lenient) else {
         return Err(cells.iter().flatten().map(|cell| wrong(cell)).collect());
     };
-    let lost = |(at, cell): (usize, &Option<&Cell>)| {
+    let lost = |(at, cell): (usize, Option<&Cell>)| {
         cell.filter(|cell| cell.text.is_some() && values.is_null(at)).map(wrong)
     };
-    let found: Diagnostics = cells.iter().enumerate().filter_map(lost).collect();
+    let found: Diagnostics = cells.iter().copied().enumerate().filter_map(lost).collect();
     found.or_ok(values)
 }
 
@@ -130,7 +130,7 @@ fn compare(test: &UnitTest, actual: &RecordBatch, contract: &Contract) -> Option
     let rows: Vec<Vec<String>> = (0..actual.num_rows()).map(|row| texts(actual, row, &shown)).collect();
     let mut lines = Vec::new();
     for at in 0..expected.len().max(rows.len()) {
-        difference(at, expected.get(at), rows.get(at), &shown, actual, &mut lines);
+        lines.extend(difference(at, (expected.get(at), rows.get(at)), &shown, actual));
     }
     if lines.is_empty() {
         return None;
@@ -148,12 +148,10 @@ fn compare(test: &UnitTest, actual: &RecordBatch, contract: &Contract) -> Option
 
 fn difference(
     at: usize,
-    expected: Option<&Vec<Cell>>,
-    actual: Option<&Vec<String>>,
+    (expected, actual): (Option<&Vec<Cell>>, Option<&Vec<String>>),
     shown: &[&str],
     batch: &RecordBatch,
-    lines: &mut Vec<String>,
-) {
+) -> Option<String> {
     let row = |values: &[String]| {
         let pairs = shown.iter().zip(values).map(|(name, value)| format!("{name}: {value}"));
         pairs.collect::<Vec<_>>().join(", ")
@@ -169,16 +167,14 @@ fn difference(
                     let _ = write!(text, " `{}` is {actual}, expected {wanted};", cell.column);
                 }
             }
-            if !text.is_empty() {
-                lines.push(format!("row {}:{}", at + 1, text.trim_end_matches(';')));
-            }
+            (!text.is_empty()).then(|| format!("row {}:{}", at + 1, text.trim_end_matches(';')))
         }
         (Some(cells), None) => {
             let pairs = cells.iter().map(|cell| format!("{}: {}", cell.column, cell.text.as_deref().unwrap_or("null")));
-            lines.push(format!("row {} is missing: {}", at + 1, pairs.collect::<Vec<_>>().join(", ")));
+            Some(format!("row {} is missing: {}", at + 1, pairs.collect::<Vec<_>>().join(", ")))
         }
-        (None, Some(values)) => lines.push(format!("row {} is too many: {}", at + 1, row(values))),
-        (None, None) => {}
+        (None, Some(values)) => Some(format!("row {} is too many: {}", at + 1, row(values))),
+        (None, None) => None,
     }
 }
 

@@ -33,7 +33,7 @@ impl Document {
             values: BTreeMap::new(),
             keys: BTreeMap::new(),
         };
-        document.json = document.add(String::new(), root);
+        document.json = document.add("", root);
         Ok(document)
     }
 
@@ -76,13 +76,13 @@ impl Document {
         self.values.get(pointer).map(Place::text)
     }
 
-    fn add(&mut self, pointer: String, node: Spanned<Node>) -> Json {
+    fn add(&mut self, pointer: &str, node: Spanned<Node>) -> Json {
         let place = locate(&self.file, node.referenced);
-        self.values.insert(pointer.clone(), place);
+        self.values.insert(pointer.to_owned(), place);
         match node.value {
             Node::Scalar(scalar) => scalar,
             Node::List(items) => {
-                let item = |(at, item)| self.add(format!("{pointer}/{at}"), item);
+                let item = |(at, item)| self.add(&format!("{pointer}/{at}"), item);
                 Json::Array(items.into_iter().enumerate().map(item).collect())
             }
             Node::Map(entries) => {
@@ -90,7 +90,7 @@ impl Document {
                 for (key, value) in entries {
                     let inner = format!("{pointer}/{}", escape(&key.value));
                     self.keys.insert(inner.clone(), locate(&self.file, key.referenced));
-                    let value = self.add(inner, value);
+                    let value = self.add(&inner, value);
                     map.insert(key.value, value);
                 }
                 Json::Object(map)
@@ -235,7 +235,7 @@ mod tests {
         let mut text = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
         for i in 1..12 {
             let before = format!("*a{}", i - 1);
-            let list = vec![before.as_str(); 10].join(",");
+            let list = [before.as_str(); 10].join(",");
             text.push_str(&format!("a{i}: &a{i} [{list}]\n"));
         }
         let file = SourceFile::new("bomb.yml", &text);

@@ -59,7 +59,9 @@ impl Checker<'_> {
             !branch.is_empty() && branch.iter().all(|error| !here(error))
         };
         if let Some(branch) = context.iter().find(inner) {
-            branch.iter().for_each(|error| self.explain(error, found));
+            for error in branch {
+                self.explain(error, found);
+            }
             return;
         }
         let mut known: Vec<String> = Vec::new();

@@ -1,6 +1,7 @@
 //! The one look at the world.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use futures::{StreamExt, stream};
@@ -79,7 +80,7 @@ async fn look(source: &Source, location: &Store) -> Result<SourceState, Diagnost
     for (info, footer) in infos.into_iter().zip(footers) {
         let Some(footer) = found.keep(footer.map_err(Diagnostics::from)) else { continue };
         match &schema {
-            None => schema = Some((footer.schema.clone(), info.clone())),
+            None => schema = Some((Arc::clone(&footer.schema), info.clone())),
             Some((first, of)) => {
                 if let Some(difference) = difference(first, &footer.schema) {
                     let message = format!("files of source `{}` differ: {difference}", source.name);
@@ -127,7 +128,7 @@ async fn list(source: &Source, location: &Store) -> Result<Vec<ObjectInfo>, Diag
         let glob = glob.map_err(|cause| bad(cause.to_string()))?.compile_matcher();
         infos.retain(|info| glob.is_match(info.key.as_str()));
     } else {
-        infos.retain(|info| is_data(info));
+        infos.retain(is_data);
     }
     if infos.is_empty() {
         let message = format!("source `{}` has no Parquet files: `{}`", source.name, location.locate(&key));

@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -77,6 +76,7 @@ pub enum Created {
 /// # Errors
 ///
 /// Returns [`StoreError::InvalidLocation`] for any other kind of location.
+#[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "every store is made here, of a folder and never a file")]
 pub fn open(location: &str, base: &FilePath) -> Result<Store, StoreError> {
     let path = local_path(location)?;
     let invalid = |reason: String| StoreError::InvalidLocation { location: location.to_owned(), reason };
@@ -88,7 +88,7 @@ pub fn open(location: &str, base: &FilePath) -> Result<Store, StoreError> {
     let url = url.map_err(|()| invalid("it cannot be written as a URL".to_owned()))?;
     let prefix = Path::from_absolute_path(&root).map_err(|cause| invalid(cause.to_string()))?;
     Ok(Store {
-        client: Arc::new(PrefixStore::new(LocalFileSystem::new(), prefix)),
+        client: Arc::new(PrefixStore::new(object_store::local::LocalFileSystem::new(), prefix)),
         url: Arc::new(url),
         place: Place::Folder(Arc::from(root)),
         #[cfg(test)]
@@ -207,6 +207,7 @@ impl Store {
     /// # Errors
     ///
     /// Returns an error after which it is unknown whether the object was written.
+    #[expect(clippy::disallowed_methods, reason = "stores are written here and nowhere else")]
     pub async fn put(&self, key: &Key, content: Bytes) -> Result<(), StoreError> {
         let written = self.client.put(&key.to_path()?, content.into()).await;
         written.map(drop).map_err(|cause| self.failed(key, cause))
@@ -236,6 +237,7 @@ impl Store {
     /// # Errors
     ///
     /// Returns an error after which it is unknown whether the object is there.
+    #[expect(clippy::disallowed_methods, reason = "stores are written here and nowhere else")]
     pub async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         match self.client.delete(&key.to_path()?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -248,6 +250,7 @@ impl Store {
     /// # Errors
     ///
     /// Returns an error if the store cannot start.
+    #[expect(clippy::disallowed_methods, reason = "stores are written here and nowhere else")]
     pub async fn upload(&self, key: &Key) -> Result<Upload, StoreError> {
         let started = self.client.put_multipart(&key.to_path()?).await;
         let client = started.map_err(|cause| self.failed(key, cause))?;
@@ -282,6 +285,7 @@ impl Store {
     /// # Errors
     ///
     /// Returns an error if the client refuses the key, which no key from a listing is.
+    #[expect(clippy::unused_self, reason = "a path is of this store's client and no other")]
     pub fn object_path(&self, key: &Key) -> Result<Path, StoreError> {
         Ok(key.to_path()?)
     }
@@ -336,4 +340,5 @@ fn infos(folder: &Key, found: &[ObjectMeta]) -> Result<Vec<ObjectInfo>, StoreErr
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests have a runtime and a folder of their own")]
 mod tests;

@@ -16,9 +16,11 @@ pub(in crate::cli) struct DisplayFlags {
     pub(in crate::cli) quiet: bool,
     /// Show the program's steps; $GOODWILL_LOG chooses finer
     #[arg(short, long, global = true)]
+    #[expect(clippy::doc_markdown, reason = "a person reads it in `--help`")]
     pub(in crate::cli) verbose: bool,
     /// Never use colour; so does $NO_COLOR
     #[arg(long, global = true)]
+    #[expect(clippy::doc_markdown, reason = "a person reads it in `--help`")]
     pub(in crate::cli) no_color: bool,
     /// The form of progress and logs on stderr
     #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t = LogFormat::Text)]

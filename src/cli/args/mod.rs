@@ -334,8 +334,9 @@ impl Command {
             | Self::History(HistoryArgs { output, .. })
             | Self::Receipt(ReceiptArgs { output, .. })
             | Self::Recover(RecoverArgs { output, .. })
-            | Self::Schema(SchemaCommand::Sync(SchemaArgs { output, .. }))
-            | Self::Schema(SchemaCommand::Diff(SchemaArgs { output, .. }))
+            | Self::Schema(
+                SchemaCommand::Sync(SchemaArgs { output, .. }) | SchemaCommand::Diff(SchemaArgs { output, .. }),
+            )
             | Self::Functions(FunctionsArgs { output, .. }) => output.output,
             Self::Ls(LsArgs { output: Listing::Json, .. }) => Output::Json,
             Self::Ls(_) | Self::Schema(SchemaCommand::Print(_)) | Self::Completions(_) => Output::Text,

@@ -27,15 +27,15 @@ fn utc() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// customers(customer_id key), orders(order_id key), order_lines(order_id, line_no key).
+/// `customers(customer_id key)`, `orders(order_id key)`, `order_lines(order_id, line_no key)`.
 fn inputs() -> Vec<Relation> {
+    use DataType::{Date32, Decimal128, Float64, Int64, Utf8};
     let relation = |name: &str, columns: &[(&str, DataType)], key: &[&str]| Relation {
         name: model(name),
         schema: schema(columns),
         keys: vec![key.iter().map(|column| (*column).to_owned()).collect()],
         defined_in: Some(format!("sql/staging/{name}.sql")),
     };
-    use DataType::{Date32, Decimal128, Float64, Int64, Utf8};
     vec![
         relation("customers", &[("customer_id", Int64), ("name", Utf8), ("country", Utf8)], &["customer_id"]),
         relation(

@@ -195,6 +195,7 @@ fn events() -> RecordBatch {
     ])
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a cut takes an option")]
 fn bound(column: &str) -> Option<Bound> {
     Some(Bound { column: column.to_owned(), at: Instant::from_micros(1_704_067_200_000_000), day: 19_723 })
 }
@@ -225,7 +226,7 @@ async fn columns_are_bound_by_name() {
     let file = data_file(&world.store, "events.parquet", &events()).await;
     let columns = super::schema(&[("day", DataType::Date32), ("id", DataType::Int64)]);
     let relation = Relation { name: model("t"), schema: columns, keys: Vec::new(), defined_in: None };
-    let typed = typed_over("select * from t where day > cast('2024-01-01' as date)", &[relation.clone()]);
+    let typed = typed_over("select * from t where day > cast('2024-01-01' as date)", std::slice::from_ref(&relation));
     let cut = Cut { event_time: None, known_at: bound("day") };
     let files = Binding::Parquet { files: vec![file], schema: events().schema(), cut: Cut::default(), sorted_by: Vec::new() };
     let bindings = Bindings::from([(model("t"), files.clone())]);
@@ -261,7 +262,7 @@ async fn a_view_is_put_in_the_place_of_its_name() {
     let world = world();
     let (relation, inner) = memory("t", integers(&[1, 2, 3]));
     let view = typed_over("select x + 1 as y from t where x > 1", &[relation]);
-    let relation = Relation { name: model("v"), schema: view.schema.clone(), keys: Vec::new(), defined_in: None };
+    let relation = Relation { name: model("v"), schema: Arc::clone(&view.schema), keys: Vec::new(), defined_in: None };
     let typed = typed_over("select sum(y) as s from v", &[relation]);
     let bindings = Bindings::from([(model("v"), Binding::View(Arc::new(view), Arc::new(inner)))]);
     let rows = world.engine.collect(&typed, &bindings, None, share(2)).await.expect("runs");

@@ -40,7 +40,7 @@ fn rows(rows: i64) -> RecordBatch {
         ("k", Arc::new(Int64Array::from(keys.clone())) as ArrayRef),
         ("g", Arc::new(Int64Array::from(keys.iter().map(|key| key % 11).collect::<Vec<_>>()))),
         ("amount", Arc::new(amounts)),
-        ("share", Arc::new(Float64Array::from(keys.iter().map(|key| f64::from(*key as i32) / 3.0).collect::<Vec<_>>()))),
+        ("share", Arc::new(Float64Array::from(keys.iter().map(|key| f64::from(i32::try_from(*key).expect("a small key")) / 3.0).collect::<Vec<_>>()))),
         ("name", Arc::new(names.collect::<StringArray>())),
     ])
 }
@@ -49,6 +49,7 @@ fn all_columns() -> Vec<Column> {
     vec![column("k", "integer"), column("g", "smallint"), column("amount", "decimal(10, 2)"), column("share", "double"), column("name", "varchar")]
 }
 
+#[expect(clippy::too_many_arguments, reason = "a test says on one line all that is written")]
 async fn write(world: &World, folder: &str, sql: &str, input: RecordBatch, contract: Contract, checks: Vec<RowCheck>, threads: usize) -> Result<Written, String> {
     let (relation, bindings) = memory("t", input);
     let typed = typed_over(sql, &[relation]);
@@ -104,7 +105,7 @@ async fn a_file_is_what_the_contract_says_and_nothing_of_the_run() {
     assert_eq!(metadata.file_metadata().created_by(), Some("goodwill"));
     let keys: Vec<_> = metadata.file_metadata().key_value_metadata().into_iter().flatten().map(|pair| pair.key.as_str()).collect();
     assert_eq!(keys, ["goodwill.as_of"]);
-    let groups: Vec<_> = metadata.row_groups().iter().map(|group| group.num_rows()).collect();
+    let groups: Vec<_> = metadata.row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::num_rows).collect();
     assert_eq!(groups, [122_880, 130_000 - 122_880]);
     assert!(metadata.row_group(0).column(4).statistics().is_none(), "personal data has no statistics");
     let mut schema = Vec::new();
