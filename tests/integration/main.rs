@@ -6,5 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at files and start the program from outside")]
 
 mod floors;
+mod inputs;
+mod invalid;
 mod modules;
 mod rust_source;
