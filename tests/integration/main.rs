@@ -6,6 +6,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at files and start the program from outside")]
 
 mod floors;
+mod inputs;
+mod invalid;
 mod modules;
 mod pages;
 mod rust_source;
