@@ -7,4 +7,6 @@
 
 mod floors;
 mod modules;
+mod program;
+mod references;
 mod rust_source;
