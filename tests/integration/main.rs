@@ -8,5 +8,6 @@
 mod floors;
 mod modules;
 mod program;
+mod publishing;
 mod references;
 mod rust_source;
