@@ -10,5 +10,8 @@ mod inputs;
 mod invalid;
 mod modules;
 mod pages;
+mod program;
+mod publishing;
+mod references;
 mod rust_source;
 mod scans;

@@ -1,0 +1,195 @@
+//! Real data, and what others compute from it: `tests/reference/README.md`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use serde_json::Value as Json;
+
+use crate::program::{Project, copy_folder};
+
+/// The rows of a reference, by the names in its first line.
+fn reference(name: &str) -> Vec<BTreeMap<String, String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name);
+    let text = fs::read_to_string(path).unwrap();
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let row = |line: &str| header.iter().zip(line.split(',')).map(|(k, v)| ((*k).to_owned(), v.to_owned())).collect();
+    lines.map(row).collect()
+}
+
+/// The third pipeline: the shipped models over a mapping of this test's own, run once.
+///
+/// One test at a time looks at it: some publish anew with another variable.
+fn uci() -> MutexGuard<'static, Project> {
+    static UCI: OnceLock<Mutex<Project>> = OnceLock::new();
+    let made = UCI.get_or_init(|| {
+        let project = Project::shared();
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let fixture = package.join("tests/fixtures/uci");
+        copy_folder(&package.join("sql"), &project.folder().join("sql"));
+        copy_folder(&fixture.join("sql"), &project.folder().join("sql"));
+        copy_folder(&fixture.join("pipelines"), &project.folder().join("pipelines"));
+        copy_folder(&fixture.join("sources"), &project.folder().join("sources"));
+        project.run(&[]).ended_with(0);
+        Mutex::new(project)
+    });
+    made.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A value as text: numbers as JSON writes them, decimals as they are.
+fn text(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn cents(decimal: &str) -> i64 {
+    let (whole, part) = decimal.split_once('.').unwrap_or((decimal, "00"));
+    let (part, rest) = part.split_at(2);
+    assert!(rest.bytes().all(|digit| digit == b'0'), "{decimal} is no whole number of cents");
+    format!("{whole}{part}").parse().unwrap()
+}
+
+/// Publishes rfm with a convention, compares it customer by customer and segment by segment.
+fn check_rfm(convention: &str) {
+    let project = uci();
+    project.run(&["-s", "rfm", "--vars", &format!("rfm_tie_convention={convention}")]).ended_with(0);
+    let rows = project.show("select * from rfm");
+    assert!(rows.iter().all(|row| row["tie_convention"] == convention));
+    compare_customers(convention, &rows);
+    compare_segments(convention, &rows);
+}
+
+/// A row's figures; money in cents, for the reference writes -0.00 where sums of doubles cancel.
+fn figures(cell: &str, column: impl Fn(&str) -> String) -> Vec<String> {
+    let money = |name| cents(&column(name)).to_string();
+    let counts = [column("days_since_last_order"), column("frequency")];
+    counts.into_iter().chain([money("monetary"), money("monetary_gross"), column(cell)]).collect()
+}
+
+fn compare_customers(convention: &str, rows: &[Json]) {
+    let figures_of = |row: &Json| figures("rfm_cell", |column| text(&row[column]));
+    let ours: BTreeMap<String, Vec<String>> =
+        rows.iter().map(|row| (text(&row["customer_id"]), figures_of(row))).collect();
+    assert_eq!(ours.len(), rows.len(), "a customer twice");
+    let theirs = reference("rfm_uci_or2_2009_2010_customers.csv");
+    let mut differences = Vec::new();
+    for row in &theirs {
+        let expected = figures(convention, |column| row[column].clone());
+        let customer = &row["customer_id"];
+        if ours.get(customer) != Some(&expected) {
+            differences.push(format!("{customer}: {:?}, not {expected:?}", ours.get(customer)));
+        }
+    }
+    let shown = differences.iter().take(10).cloned().collect::<Vec<_>>().join("\n");
+    assert!(differences.is_empty(), "{} of {} customers differ:\n{shown}", differences.len(), theirs.len());
+    assert_eq!(ours.len(), theirs.len(), "customers the reference does not have");
+}
+
+#[derive(Debug, Default)]
+struct Segment {
+    customers: i32,
+    monetary: i64,
+    days: i32,
+    frequency: i32,
+}
+
+fn compare_segments(convention: &str, rows: &[Json]) {
+    let whole = |value: &Json| i32::try_from(value.as_i64().unwrap()).unwrap();
+    let mut ours: BTreeMap<String, Segment> = BTreeMap::new();
+    for row in rows {
+        let segment = ours.entry(text(&row["segment"])).or_default();
+        segment.customers += 1;
+        segment.monetary += cents(&text(&row["monetary"]));
+        segment.days += whole(&row["days_since_last_order"]);
+        segment.frequency += whole(&row["frequency"]);
+    }
+    let mut theirs = reference("rfm_uci_or2_2009_2010_segments.csv");
+    theirs.retain(|row| row["convention"] == convention);
+    let names: Vec<&String> = theirs.iter().map(|row| &row["segment"]).collect();
+    assert_eq!(ours.keys().collect::<Vec<_>>(), names);
+    for row in &theirs {
+        let found = &ours[&row["segment"]];
+        assert_eq!(found.customers.to_string(), row["customers"], "{row:?}");
+        assert_eq!(found.monetary, cents(&row["monetary"]), "{row:?}");
+        let mean = |sum: i32| f64::from(sum) / f64::from(found.customers);
+        assert_near(mean(found.days), &row["recency_mean"], 1e-6);
+        assert_near(mean(found.frequency), &row["frequency_mean"], 1e-6);
+    }
+}
+
+#[track_caller]
+fn assert_near(found: f64, expected: &str, tolerance: f64) {
+    let expected: f64 = expected.parse().unwrap();
+    assert!((found - expected).abs() <= tolerance, "{found} is not {expected}");
+}
+
+#[test]
+fn rfm_of_a_wholesaler_scored_by_edges() {
+    check_rfm("edges");
+}
+
+#[test]
+fn rfm_of_a_wholesaler_scored_by_ntile() {
+    check_rfm("ntile");
+}
+
+#[test]
+fn rfm_of_a_wholesaler_scored_by_cume() {
+    check_rfm("cume");
+}
+
+#[test]
+fn rfm_of_a_wholesaler_scored_by_prank() {
+    check_rfm("prank");
+}
+
+/// The figures of `concentration_uci_or2_2009_2010.csv` by name.
+fn concentration() -> BTreeMap<String, String> {
+    let rows = reference("concentration_uci_or2_2009_2010.csv");
+    rows.into_iter().map(|row| (row["figure"].clone(), row["value"].clone())).collect()
+}
+
+#[test]
+fn concentration_of_a_wholesaler() {
+    let expected = concentration();
+    let rows = uci().show("select * from value_concentration order by percentile");
+    assert_eq!(rows.len(), 100);
+    // These describe all customers and repeat in each row.
+    for row in &rows {
+        assert_eq!(text(&row["customers"]), expected["customers"]);
+        assert_eq!(text(&row["costly_customers"]), expected["costly_customers"]);
+        assert_eq!(cents(&text(&row["total_value"])), cents(&expected["net_sales"]));
+        assert_near(row["gini"].as_f64().unwrap(), &expected["gini"], 1e-9);
+        assert_near(row["gini_raw"].as_f64().unwrap(), &expected["gini_raw"], 1e-9);
+    }
+    let mut compared = 0;
+    for (row, percentile) in rows.iter().zip(1..) {
+        assert_eq!(row["percentile"], percentile);
+        for share in ["top_sales_share", "lorenz_share"] {
+            if let Some(expected) = expected.get(&format!("{share}_{percentile}")) {
+                assert_near(row[share].as_f64().unwrap(), expected, 1e-9);
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!(compared, 13, "three shares of the best and ten deciles");
+}
+
+#[test]
+fn money_and_classes_of_a_wholesaler() {
+    let expected = concentration();
+    let project = uci();
+    let rows = project.show("select monetary, monetary_gross, returns from rfm");
+    for (column, figure) in [("monetary", "net_sales"), ("monetary_gross", "invoiced_sales"), ("returns", "returns")] {
+        let sum: i64 = rows.iter().map(|row| cents(&text(&row[column]))).sum();
+        assert_eq!(sum, cents(&expected[figure]), "{figure}");
+    }
+    let rows = project.show("select tier, net_sales from value_tiers");
+    for (class, tiers) in [("A", "A"), ("B", "B"), ("C_or_D", "CD")] {
+        let of_class: Vec<&Json> = rows.iter().filter(|row| tiers.contains(row["tier"].as_str().unwrap())).collect();
+        assert_eq!(of_class.len().to_string(), expected[&format!("tier_{class}_customers")], "{class}");
+        let sum: i64 = of_class.iter().map(|row| cents(&text(&row["net_sales"]))).sum();
+        assert_eq!(sum, cents(&expected[&format!("tier_{class}_net_sales")]), "{class}");
+    }
+}
