@@ -1,7 +1,7 @@
 //! Does what a plan says: write, audit, publish.
 //!
 //! **Invariant:** decides nothing. What is computed and why stands in the plan; here it becomes
-//! [`Staged`](stage::Staged), then [`Audited`](stage::Audited), then published, and no other way
+//! `Staged`, then `Audited`, then published, and no other way
 //! round: what nobody audited cannot be published.
 
 use std::sync::Arc;
