@@ -84,7 +84,10 @@ impl Project {
     pub(crate) fn shared() -> Self {
         let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
         for entry in fs::read_dir(parent).unwrap().map(Result::unwrap) {
-            let age = entry.metadata().and_then(|found| found.modified()).map(|at| at.elapsed().unwrap_or_default());
+            let age = entry
+                .metadata()
+                .and_then(|found| found.modified())
+                .map(|at| at.elapsed().unwrap_or_default());
             let is_shared = entry.file_name().to_string_lossy().starts_with(SHARED);
             if is_shared && age.is_ok_and(|age| age > Duration::from_secs(24 * 60 * 60)) {
                 // Another test may be removing it too.
@@ -148,7 +151,8 @@ impl Project {
 
     /// The rows `goodwill show` gives for a query; all of them, or the test fails.
     pub(crate) fn show(&self, query: &str) -> Vec<Json> {
-        let shown = self.goodwill(&["show", query, "--output", "json", "--limit", "1000000"]).ended_with(0).json();
+        let shown =
+            self.goodwill(&["show", query, "--output", "json", "--limit", "1000000"]).ended_with(0).json();
         assert_eq!(shown["more"], false, "more rows than a test should look at: {query}");
         shown["rows"].as_array().unwrap().clone()
     }
@@ -213,7 +217,9 @@ impl Running {
                     self.said.push(line);
                 }
                 Err(RecvTimeoutError::Timeout) => panic!("hangs before {step}: {:#?}", self.said),
-                Err(RecvTimeoutError::Disconnected) => panic!("ended before {step} no. {nth}: {:#?}", self.said),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("ended before {step} no. {nth}: {:#?}", self.said)
+                }
             }
         }
     }
@@ -326,7 +332,8 @@ pub(crate) fn delta_versions(root: &Path, table: &str) -> Vec<BTreeSet<NamedFile
     while let Ok(text) = fs::read_to_string(log.join(format!("{:020}.json", versions.len()))) {
         let mut active = versions.last().cloned().unwrap_or_default();
         for line in text.lines() {
-            let action: Json = serde_json::from_str(line).unwrap_or_else(|cause| panic!("{table}: {cause}: {line}"));
+            let action: Json =
+                serde_json::from_str(line).unwrap_or_else(|cause| panic!("{table}: {cause}: {line}"));
             if let Some(add) = action.get("add") {
                 active.insert(named_file(table, &add["path"], &add["size"]));
             }
@@ -379,7 +386,11 @@ pub(crate) fn assert_at_rest(root: &Path) -> u64 {
     for (name, table) in tables(&last_commit) {
         let log = delta_versions(root, name);
         let at = log.len() as u64 - 1;
-        assert_eq!(table["delta"]["version"].as_u64(), Some(at), "the log of {name} is not at version {last}");
+        assert_eq!(
+            table["delta"]["version"].as_u64(),
+            Some(at),
+            "the log of {name} is not at version {last}"
+        );
         assert_eq!(numbers_in_log(root, name), (0..=at).collect(), "the log of {name} has a gap");
         let files = files(name, table);
         assert_eq!(log.last(), Some(&files), "the log of {name} names other files than version {last}");

@@ -15,7 +15,9 @@ fn reference(name: &str) -> Vec<BTreeMap<String, String>> {
     let text = fs::read_to_string(path).unwrap();
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let row = |line: &str| header.iter().zip(line.split(',')).map(|(k, v)| ((*k).to_owned(), v.to_owned())).collect();
+    let row = |line: &str| {
+        header.iter().zip(line.split(',')).map(|(k, v)| ((*k).to_owned(), v.to_owned())).collect()
+    };
     lines.map(row).collect()
 }
 
@@ -181,13 +183,16 @@ fn money_and_classes_of_a_wholesaler() {
     let expected = concentration();
     let project = uci();
     let rows = project.show("select monetary, monetary_gross, returns from rfm");
-    for (column, figure) in [("monetary", "net_sales"), ("monetary_gross", "invoiced_sales"), ("returns", "returns")] {
+    for (column, figure) in
+        [("monetary", "net_sales"), ("monetary_gross", "invoiced_sales"), ("returns", "returns")]
+    {
         let sum: i64 = rows.iter().map(|row| cents(&text(&row[column]))).sum();
         assert_eq!(sum, cents(&expected[figure]), "{figure}");
     }
     let rows = project.show("select tier, net_sales from value_tiers");
     for (class, tiers) in [("A", "A"), ("B", "B"), ("C_or_D", "CD")] {
-        let of_class: Vec<&Json> = rows.iter().filter(|row| tiers.contains(row["tier"].as_str().unwrap())).collect();
+        let of_class: Vec<&Json> =
+            rows.iter().filter(|row| tiers.contains(row["tier"].as_str().unwrap())).collect();
         assert_eq!(of_class.len().to_string(), expected[&format!("tier_{class}_customers")], "{class}");
         let sum: i64 = of_class.iter().map(|row| cents(&text(&row["net_sales"]))).sum();
         assert_eq!(sum, cents(&expected[&format!("tier_{class}_net_sales")]), "{class}");
