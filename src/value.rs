@@ -114,9 +114,7 @@ impl Value {
     pub fn as_number(&self) -> Option<f64> {
         match self {
             Self::Int(value) => Some(*value as f64),
-            Self::Decimal { unscaled, scale, .. } => {
-                Some(*unscaled as f64 / 10f64.powi(i32::from(*scale)))
-            }
+            Self::Decimal { unscaled, scale, .. } => Some(*unscaled as f64 / 10f64.powi(i32::from(*scale))),
             Self::Double(value) => Some(*value),
             Self::String(_) | Self::Bool(_) | Self::Date(_) | Self::Timestamp(_) => None,
         }

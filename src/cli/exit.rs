@@ -108,8 +108,8 @@ pub(super) fn of_outcome(outcome: &Outcome, stopped: Option<StopCause>, idle: Wh
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::{ALL_CODES, Diagnostic, code};
     use crate::cli::samples;
+    use crate::diagnostic::{ALL_CODES, Diagnostic, code};
 
     #[test]
     fn every_kind_of_finding_has_its_documented_number() {
@@ -160,7 +160,8 @@ mod tests {
     #[test]
     fn a_failed_run_ends_as_its_gravest_failure_says() {
         let mut outcome = samples::outcome(Ending::Failed);
-        outcome.failures = vec![Diagnostic::error(code::OVERFLOW, "a"), Diagnostic::error(code::UNREADABLE_FILE, "b")];
+        outcome.failures =
+            vec![Diagnostic::error(code::OVERFLOW, "a"), Diagnostic::error(code::UNREADABLE_FILE, "b")];
         assert_eq!(of_outcome(&outcome, None, WhenIdle::Succeed).number(), 4);
         outcome.failures = vec![Diagnostic::error(code::OUT_OF_MEMORY, "a")];
         assert_eq!(of_outcome(&outcome, None, WhenIdle::Succeed).number(), 75);

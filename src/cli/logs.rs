@@ -34,7 +34,8 @@ pub(super) fn start(display: &DisplayFlags, chosen: Option<&str>) -> Result<Logs
     };
     let filter = EnvFilter::builder().parse(chosen.unwrap_or(fallback)).map_err(|_| {
         let message = format!("${VARIABLE} cannot be understood");
-        Diagnostic::error(code::BAD_REQUEST, message).help("write for example `goodwill=debug,datafusion=info`")
+        Diagnostic::error(code::BAD_REQUEST, message)
+            .help("write for example `goodwill=debug,datafusion=info`")
     })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A test may have begun to log already; then its choice holds.

@@ -81,7 +81,11 @@ struct Session {
 }
 
 /// Sets everything up and runs the command.
-fn run(arguments: Arguments, environment: BTreeMap<String, String>, console: Console) -> Result<Exit, ops::Error> {
+fn run(
+    arguments: Arguments,
+    environment: BTreeMap<String, String>,
+    console: Console,
+) -> Result<Exit, ops::Error> {
     let logs = logs::start(&arguments.display, environment.get(logs::VARIABLE).map(String::as_str))?;
     let signals = Signals::listen(timeout(&arguments.command), console);
     let progress = Arc::new(Progress::new(form(&arguments.display, logs, console), console));

@@ -167,7 +167,8 @@ error[GW0203]: column `custmer_id` not found
 
     #[test]
     fn a_finding_without_a_place_has_its_help_below() {
-        let found = Diagnostic::error(code::NO_PIPELINE, "there is no pipeline file here").help("type `goodwill demo`");
+        let found = Diagnostic::error(code::NO_PIPELINE, "there is no pipeline file here")
+            .help("type `goodwill demo`");
         let expected = "error[GW0112]: there is no pipeline file here\n = help: type `goodwill demo`\n";
         assert_eq!(one(&found, Colour::None), expected);
     }
@@ -182,7 +183,8 @@ error[GW0203]: column `custmer_id` not found
 
     #[test]
     fn a_place_in_an_empty_file_can_be_shown() {
-        let found = Diagnostic::error(code::SQL_SYNTAX, "nothing here").at(SourceFile::new("a.sql", "").place(0..0));
+        let found =
+            Diagnostic::error(code::SQL_SYNTAX, "nothing here").at(SourceFile::new("a.sql", "").place(0..0));
         assert!(one(&found, Colour::None).starts_with("error[GW0108]: nothing here\n --> a.sql:1:1\n"));
     }
 

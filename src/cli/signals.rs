@@ -3,8 +3,8 @@
 //! **Invariant:** whatever the signal, nothing half-made becomes visible: that is the business of
 //! publishing. So giving up on a run that does not stop in time does no harm either.
 
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -106,7 +106,8 @@ impl Listener {
             () = tokio::time::sleep(GRACE) => {}
         }
         // The run does not stop, or somebody will not wait: every write is safe to cut.
-        self.console.error("stopped at once; the next run finishes what this one may have begun to publish\n");
+        self.console
+            .error("stopped at once; the next run finishes what this one may have begun to publish\n");
         leave(exit);
     }
 }

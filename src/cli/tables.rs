@@ -277,7 +277,8 @@ mod tests {
         let long = "x".repeat(LONGEST_TEXT + 1);
         let texts = StringArray::from(vec![Some("two\nlines \u{1b}[31m"), Some(&long)]);
         let cut = format!("{}…", "x".repeat(LONGEST_TEXT));
-        let expected = format!(" text\n{}\n two\\nlines \\u{{1b}}[31m\n {cut}\n", "─".repeat(LONGEST_TEXT + 3));
+        let expected =
+            format!(" text\n{}\n two\\nlines \\u{{1b}}[31m\n {cut}\n", "─".repeat(LONGEST_TEXT + 3));
         check(vec![("text", Arc::new(texts))], PLAIN, &expected);
     }
 

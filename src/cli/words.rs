@@ -66,7 +66,11 @@ pub(super) fn duration(micros: i64) -> String {
 /// A path as a shell takes it: quoted where it needs to be.
 pub(super) fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./~+,:@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 /// Names in a sentence, the first `shown` of them: `a, b and 4 more`.

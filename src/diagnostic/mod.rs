@@ -11,7 +11,7 @@ use crate::ident::NodeName;
 
 mod codes;
 
-pub use codes::{Code, Kind, ALL as ALL_CODES};
+pub use codes::{ALL as ALL_CODES, Code, Kind};
 pub mod code {
     //! The stable codes, one constant each; `docs/errors.md` has a section for every one.
     pub use super::codes::constants::*;

@@ -79,7 +79,8 @@ impl Typed {
 
     pub(super) fn new(plan: LogicalPlan, file: SourceFile) -> Self {
         let empty = Arc::new(arrow::datatypes::Schema::empty());
-        let bare = Self { schema: empty, keys: Vec::new(), lineage: Vec::new(), plan: LogicalPlan::default(), file };
+        let bare =
+            Self { schema: empty, keys: Vec::new(), lineage: Vec::new(), plan: LogicalPlan::default(), file };
         bare.with_plan(plan)
     }
 }

@@ -10,7 +10,9 @@ use datafusion::common::{Column, DataFusionError, Result, ScalarValue, exec_err,
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::expr_rewriter::normalize_col;
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
-use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, SubqueryAlias, TableScan, TableSource};
+use datafusion::logical_expr::{
+    Expr, Filter, LogicalPlan, Projection, SubqueryAlias, TableScan, TableSource,
+};
 
 use super::analyze::Typed;
 use super::context::table_name;
@@ -103,7 +105,13 @@ fn bind_scan(scan: TableScan, bindings: &Bindings, scans: &Arc<Scans>) -> Result
     };
     let plan = match binding {
         Binding::Parquet { files, schema, cut, sorted_by } => {
-            let files = Files::new(name.clone(), files.clone(), Arc::clone(schema), sorted_by.clone(), Arc::clone(scans));
+            let files = Files::new(
+                name.clone(),
+                files.clone(),
+                Arc::clone(schema),
+                sorted_by.clone(),
+                Arc::clone(scans),
+            );
             let table = scan.table_name.clone();
             let bound = rebound(&scan, provider_as_source(Arc::new(files)))?;
             narrowed(cut.apply(bound, schema, &table)?, &scan)?
@@ -134,19 +142,29 @@ fn rebound(scan: &TableScan, source: Arc<dyn TableSource>) -> Result<LogicalPlan
 
 /// The columns the query was typed with, in its order: what is bound may have more, in another.
 fn narrowed(plan: LogicalPlan, scan: &TableScan) -> Result<LogicalPlan> {
-    let columns = scan.projected_schema.iter().map(|(table, field)| Expr::Column(Column::from((table, field))));
+    let columns =
+        scan.projected_schema.iter().map(|(table, field)| Expr::Column(Column::from((table, field))));
     Ok(LogicalPlan::Projection(Projection::try_new(columns.collect(), Arc::new(plan))?))
 }
 
 /// The columns of a view that the query was typed with, in its order.
 fn selected(view: LogicalPlan, scan: &TableScan) -> Result<LogicalPlan> {
-    let names = scan.projected_schema.fields().iter().map(|field| Expr::Column(Column::new_unqualified(field.name())));
+    let names = scan
+        .projected_schema
+        .fields()
+        .iter()
+        .map(|field| Expr::Column(Column::new_unqualified(field.name())));
     let names = names.map(|column| normalize_col(column, &view)).collect::<Result<Vec<_>>>()?;
     Ok(LogicalPlan::Projection(Projection::try_new(names, Arc::new(view))?))
 }
 
 impl Cut {
-    fn apply(&self, plan: LogicalPlan, schema: &SchemaRef, table: &datafusion::common::TableReference) -> Result<LogicalPlan> {
+    fn apply(
+        &self,
+        plan: LogicalPlan,
+        schema: &SchemaRef,
+        table: &datafusion::common::TableReference,
+    ) -> Result<LogicalPlan> {
         let column = |bound: &Bound| Expr::Column(Column::new(Some(table.clone()), &bound.column));
         let mut plan = plan;
         if let Some(bound) = &self.event_time {
@@ -170,7 +188,8 @@ enum Side {
 impl Bound {
     /// The limit in the column's own unit: the same rows as if the column had microseconds.
     fn literal(&self, schema: &SchemaRef, side: Side) -> Result<Expr> {
-        let data_type = schema.field_with_name(&self.column).map_err(DataFusionError::from)?.data_type().clone();
+        let data_type =
+            schema.field_with_name(&self.column).map_err(DataFusionError::from)?.data_type().clone();
         let micros = self.at.micros();
         // `t < limit` for whole seconds t means t < ceil(limit), `t <= limit` means t <= floor(limit).
         let coarse = |unit: i64| match side {
@@ -180,7 +199,9 @@ impl Bound {
         let value = match &data_type {
             DataType::Date32 => ScalarValue::Date32(Some(self.day)),
             DataType::Date64 => ScalarValue::Date64(Some(i64::from(self.day) * 86_400_000)),
-            DataType::Timestamp(TimeUnit::Second, zone) => ScalarValue::TimestampSecond(Some(coarse(1_000_000)), zone.clone()),
+            DataType::Timestamp(TimeUnit::Second, zone) => {
+                ScalarValue::TimestampSecond(Some(coarse(1_000_000)), zone.clone())
+            }
             DataType::Timestamp(TimeUnit::Millisecond, zone) => {
                 ScalarValue::TimestampMillisecond(Some(coarse(1_000)), zone.clone())
             }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, LimitClause, ObjectName, Query as AstQuery, Spanned as _, Statement, TableFactor, Visit, Visitor,
-    visit_expressions,
+    Expr, Function, LimitClause, ObjectName, Query as AstQuery, Spanned as _, Statement, TableFactor, Visit,
+    Visitor, visit_expressions,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -75,10 +75,13 @@ impl Written {
 
     /// Refuses a statement too large to plan (GW0220).
     pub(super) fn too_large(&self, file: &SourceFile) -> Option<Diagnostic> {
-        let large = file.text().len() > MAX_BYTES || self.expressions > MAX_EXPRESSIONS || self.chain > MAX_CHAIN;
+        let large =
+            file.text().len() > MAX_BYTES || self.expressions > MAX_EXPRESSIONS || self.chain > MAX_CHAIN;
         large.then(|| {
             let found = Diagnostic::error(code::QUERY_TOO_LARGE, "the SQL is too large to plan");
-            found.at(file.place_at(1, 1, 1)).help("split it into models, or replace long OR chains by IN or a join")
+            found
+                .at(file.place_at(1, 1, 1))
+                .help("split it into models, or replace long OR chains by IN or a join")
         })
     }
 
@@ -171,7 +174,8 @@ impl Visitor for Reader<'_> {
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         if let TableFactor::Table { name, alias, .. } = factor {
             let table = name.to_string().to_lowercase();
-            let known = alias.as_ref().map_or_else(|| last_name(name), |alias| alias.name.value.to_lowercase());
+            let known =
+                alias.as_ref().map_or_else(|| last_name(name), |alias| alias.name.value.to_lowercase());
             self.written.tables.push((known, table));
         }
         ControlFlow::Continue(())

@@ -52,7 +52,10 @@ fn difference(typed: &Typed, contract: &Contract) -> Option<Diagnostic> {
     let names: Vec<_> = typed.schema.fields().iter().map(|field| field.name().as_str()).collect();
     let mut lines = Vec::new();
     for column in contract.columns.iter().filter(|column| !names.contains(&column.name.as_str())) {
-        lines.push(format!("`{}` ({}) is in the contract and not in the SELECT", column.name, column.data_type));
+        lines.push(format!(
+            "`{}` ({}) is in the contract and not in the SELECT",
+            column.name, column.data_type
+        ));
     }
     for (at, name) in names.iter().enumerate() {
         if contract.column(name).is_none() {
@@ -81,7 +84,8 @@ fn cast_column(typed: &Typed, column: &Column) -> Option<Result<Expr, Diagnostic
 
 fn refused(typed: &Typed, column: &Column, from: &DataType) -> Diagnostic {
     let (name, to) = (&column.name, column.data_type);
-    let message = format!("`{name}` is {} and its contract says {to}: that would lose something", sql_type(from));
+    let message =
+        format!("`{name}` is {} and its contract says {to}: that would lose something", sql_type(from));
     let found = Diagnostic::error(code::CANNOT_NARROW, message).at(typed.file.place_at(1, 1, 1));
     let rounded = from.is_decimal() || from.is_floating();
     found.help(if rounded && matches!(column.data_type.arrow(), DataType::Decimal128(_, _)) {
@@ -94,9 +98,8 @@ fn refused(typed: &Typed, column: &Column, from: &DataType) -> Diagnostic {
 fn change(from: &DataType, to: &DataType) -> Change {
     match (from, to) {
         // Doubles are always looked at: NaN is no number.
-        (DataType::Float64 | DataType::Float32 | DataType::Float16, DataType::Float64) | (DataType::Null, _) => {
-            Change::Checked
-        }
+        (DataType::Float64 | DataType::Float32 | DataType::Float16, DataType::Float64)
+        | (DataType::Null, _) => Change::Checked,
         (from, to) if from == to => Change::None,
         (DataType::Dictionary(_, values), to) => match change(values, to) {
             Change::None => Change::Checked,

@@ -18,8 +18,8 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs,
-    ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs,
+    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -153,8 +153,12 @@ impl Checked {
         let result = match arguments {
             [value] => numeric::neg(value.to_array(1)?.as_ref()),
             [ColumnarValue::Array(left), ColumnarValue::Array(right)] => self.compute(left, right),
-            [ColumnarValue::Array(left), ColumnarValue::Scalar(right)] => self.compute(left, &right.to_scalar()?),
-            [ColumnarValue::Scalar(left), ColumnarValue::Array(right)] => self.compute(&left.to_scalar()?, right),
+            [ColumnarValue::Array(left), ColumnarValue::Scalar(right)] => {
+                self.compute(left, &right.to_scalar()?)
+            }
+            [ColumnarValue::Scalar(left), ColumnarValue::Array(right)] => {
+                self.compute(&left.to_scalar()?, right)
+            }
             [ColumnarValue::Scalar(left), ColumnarValue::Scalar(right)] => {
                 self.compute(&left.to_scalar()?, &right.to_scalar()?)
             }
@@ -211,7 +215,9 @@ impl ScalarUDFImpl for Checked {
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         match arguments {
             [only] => Ok(only.clone()),
-            [left, right] => BinaryTypeCoercer::new(left, &self.operation.operator(), right).get_result_type(),
+            [left, right] => {
+                BinaryTypeCoercer::new(left, &self.operation.operator(), right).get_result_type()
+            }
             _ => internal_err!("`{}` takes one or two arguments", self.operation.symbol()),
         }
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType,
+};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use arrow::util::display::array_value_to_string;
 use datafusion::common::Result;
@@ -83,7 +85,8 @@ impl Checker {
             Some((at, name.clone(), contract.column(name)?.privacy))
         };
         let grain: Vec<_> = contract.grain.iter().filter_map(key).collect();
-        let fields = grain.iter().map(|(at, _, _)| SortField::new(schema.field(*at).data_type().clone())).collect();
+        let fields =
+            grain.iter().map(|(at, _, _)| SortField::new(schema.field(*at).data_type().clone())).collect();
         let adjacent = checks.contains(&RowCheck::Grain) && !grain.is_empty();
         let converter = adjacent.then(|| RowConverter::new(fields)).transpose()?;
         let rule = |check: RowCheck| {
@@ -105,7 +108,9 @@ impl Checker {
                 (RowCheck::Grain, _) => repeated.clone(),
                 (RowCheck::NotNull(_), Some(at)) => nulls(batch.column(at)),
                 (RowCheck::AcceptedValues(_, accepted), Some(at)) => strangers(batch.column(at), accepted)?,
-                (RowCheck::Range { min, max, .. }, Some(at)) => outside(batch.column(at), min.as_ref(), max.as_ref())?,
+                (RowCheck::Range { min, max, .. }, Some(at)) => {
+                    outside(batch.column(at), min.as_ref(), max.as_ref())?
+                }
                 (_, None) => Vec::new(),
             };
             rule.rows += u64::try_from(broken.len()).unwrap_or(u64::MAX);
@@ -126,11 +131,13 @@ impl Checker {
         let Some(converter) = &mut self.converter else {
             return Ok(Vec::new());
         };
-        let columns: Vec<ArrayRef> = self.grain.iter().map(|(at, _, _)| Arc::clone(batch.column(*at))).collect();
+        let columns: Vec<ArrayRef> =
+            self.grain.iter().map(|(at, _, _)| Arc::clone(batch.column(*at))).collect();
         let keys = converter.convert_columns(&columns)?;
         let mut found = Vec::new();
         for row in 0..keys.num_rows() {
-            let before = if row == 0 { self.last.as_ref().map(OwnedRow::row) } else { Some(keys.row(row - 1)) };
+            let before =
+                if row == 0 { self.last.as_ref().map(OwnedRow::row) } else { Some(keys.row(row - 1)) };
             if before.is_some_and(|before| before == keys.row(row)) {
                 found.push(row);
             }
@@ -171,14 +178,18 @@ fn strangers(column: &ArrayRef, accepted: &[String]) -> Result<Vec<usize>> {
     let texts = cast(column, &DataType::Utf8)?;
     let accepted: BTreeSet<&str> = accepted.iter().map(String::as_str).collect();
     let texts = texts.as_string::<i32>().iter().enumerate();
-    Ok(texts.filter(|(_, text)| text.is_some_and(|text| !accepted.contains(text))).map(|(row, _)| row).collect())
+    Ok(texts
+        .filter(|(_, text)| text.is_some_and(|text| !accepted.contains(text)))
+        .map(|(row, _)| row)
+        .collect())
 }
 
 fn outside(column: &ArrayRef, min: Option<&Value>, max: Option<&Value>) -> Result<Vec<usize>> {
     match column.data_type() {
         DataType::Float64 => {
             let (low, high) = (min.and_then(as_double), max.and_then(as_double));
-            let out = |number: f64| low.is_some_and(|low| number < low) || high.is_some_and(|high| number > high);
+            let out =
+                |number: f64| low.is_some_and(|low| number < low) || high.is_some_and(|high| number > high);
             Ok(rows(column.as_primitive::<Float64Type>().iter(), out))
         }
         DataType::Date32 => {
@@ -186,7 +197,8 @@ fn outside(column: &ArrayRef, min: Option<&Value>, max: Option<&Value>) -> Resul
             Ok(between(days, 0, min, max))
         }
         DataType::Timestamp(_, _) => {
-            let micros = column.as_primitive::<TimestampMicrosecondType>().iter().map(|at| at.map(i128::from));
+            let micros =
+                column.as_primitive::<TimestampMicrosecondType>().iter().map(|at| at.map(i128::from));
             Ok(between(micros, 0, min, max))
         }
         DataType::Decimal128(_, scale) => {
@@ -194,7 +206,11 @@ fn outside(column: &ArrayRef, min: Option<&Value>, max: Option<&Value>) -> Resul
         }
         _ => {
             let whole = cast(column, &DataType::Int64)?;
-            let whole = whole.as_primitive::<Int64Type>().iter().map(|number| number.map(i128::from)).collect::<Vec<_>>();
+            let whole = whole
+                .as_primitive::<Int64Type>()
+                .iter()
+                .map(|number| number.map(i128::from))
+                .collect::<Vec<_>>();
             Ok(between(whole.into_iter(), 0, min, max))
         }
     }
@@ -242,7 +258,10 @@ fn exact(bound: &Value, scale: i8, rounding: Rounding) -> Option<i128> {
     Some(if rounding == Rounding::Up && inexact { floor + 1 } else { floor })
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a bound beyond 128 bits saturates, which bounds nothing")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a bound beyond 128 bits saturates, which bounds nothing"
+)]
 fn double_bound(number: f64, scale: i8, rounding: Rounding) -> Option<i128> {
     let scaled = number * 10_f64.powi(scale.into());
     let whole = if rounding == Rounding::Up { scaled.ceil() } else { scaled.floor() };

@@ -13,8 +13,8 @@ use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
 use datafusion::functions_table::all_default_table_functions;
-use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 use datafusion::optimizer::analyzer::Analyzer;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
@@ -165,9 +165,12 @@ impl ContextProvider for Inputs {
         let context = SimplifyContext::builder().with_config_options(Arc::clone(options())).build();
         let simplifier = ExprSimplifier::new(context);
         let no_rows = DFSchema::empty();
-        let literal = |argument| simplifier.coerce(argument, &no_rows).and_then(|argument| simplifier.simplify(argument));
+        let literal = |argument| {
+            simplifier.coerce(argument, &no_rows).and_then(|argument| simplifier.simplify(argument))
+        };
         let args = args.into_iter().map(literal).collect::<Result<Vec<_>>>()?;
-        let provider = function.create_table_provider_with_args(TableFunctionArgs::new(&args, planning_session()))?;
+        let provider =
+            function.create_table_provider_with_args(TableFunctionArgs::new(&args, planning_session()))?;
         Ok(provider_as_source(provider))
     }
 
@@ -231,10 +234,11 @@ struct Microseconds;
 impl TypePlanner for Microseconds {
     fn plan_type(&self, sql_type: &SqlType) -> Result<Option<DataType>> {
         Ok(match sql_type {
-            SqlType::Timestamp(None, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) | SqlType::Datetime(None) => {
-                Some(DataType::Timestamp(TimeUnit::Microsecond, None))
+            SqlType::Timestamp(None, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone)
+            | SqlType::Datetime(None) => Some(DataType::Timestamp(TimeUnit::Microsecond, None)),
+            SqlType::Timestamp(None, _) => {
+                Some(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
             }
-            SqlType::Timestamp(None, _) => Some(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
             _ => None,
         })
     }

@@ -73,10 +73,12 @@ impl Explain<'_> {
                 let found = self.at(Diagnostic::error(code::UNKNOWN_COLUMN, message), place);
                 found.help("write the input's name or alias before it")
             }
-            SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            SchemaError::DuplicateQualifiedField { name, .. }
+            | SchemaError::DuplicateUnqualifiedField { name } => {
                 let place = place.or_else(|| self.written.identifier(name));
                 let message = format!("column `{name}` is there twice");
-                self.at(Diagnostic::error(code::TYPE_ERROR, message), place).help("give one of them another name")
+                self.at(Diagnostic::error(code::TYPE_ERROR, message), place)
+                    .help("give one of them another name")
             }
         }
     }
@@ -119,7 +121,8 @@ impl Explain<'_> {
 /// DataFusion's text without its prefixes, backtrace and capital.
 fn plain(text: &str) -> String {
     let text = text.lines().next().unwrap_or_default();
-    let prefixes = ["Error during planning: ", "Execution error: ", "Internal error: ", "type_coercion", "caused by"];
+    let prefixes =
+        ["Error during planning: ", "Execution error: ", "Internal error: ", "type_coercion", "caused by"];
     let mut text = text.trim();
     while let Some(rest) = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix)) {
         text = rest.trim_start_matches([':', ' ']);
@@ -137,7 +140,9 @@ pub(super) fn is_out_of_memory(error: &DataFusionError) -> bool {
 /// Whether a failure could come from a bad file.
 pub(super) fn may_be_a_file(error: &DataFusionError) -> bool {
     match error.find_root() {
-        DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) | DataFusionError::ExecutionJoin(_) => true,
+        DataFusionError::ParquetError(_)
+        | DataFusionError::ObjectStore(_)
+        | DataFusionError::ExecutionJoin(_) => true,
         DataFusionError::External(cause) => !cause.is::<Fault>(),
         // Pages that decode to other bytes come back as any of Arrow's errors.
         DataFusionError::ArrowError(cause, _) => {
@@ -152,11 +157,13 @@ pub(super) fn may_be_a_file(error: &DataFusionError) -> bool {
 pub(super) fn running(error: &DataFusionError, file: &SourceFile) -> Diagnostic {
     let at = |code, message: String| Diagnostic::error(code, message).at(file.place_at(1, 1, 1));
     match error.find_root() {
-        DataFusionError::External(cause) => match (cause.downcast_ref::<Fault>(), cause.downcast_ref::<StoreError>()) {
-            (Some(fault), _) => failed_function(fault, file),
-            (_, Some(store)) => store.to_diagnostic(),
-            _ => at(code::MODEL_FAILED, "the model failed while it ran".to_owned()),
-        },
+        DataFusionError::External(cause) => {
+            match (cause.downcast_ref::<Fault>(), cause.downcast_ref::<StoreError>()) {
+                (Some(fault), _) => failed_function(fault, file),
+                (_, Some(store)) => store.to_diagnostic(),
+                _ => at(code::MODEL_FAILED, "the model failed while it ran".to_owned()),
+            }
+        }
         DataFusionError::ResourcesExhausted(text) if text.contains("disk") => {
             at(code::DISK_FULL, "no space is left to spill".to_owned())
         }
@@ -171,9 +178,13 @@ pub(super) fn running(error: &DataFusionError, file: &SourceFile) -> Diagnostic 
         DataFusionError::ObjectStore(_) => at(code::STORE_UNAVAILABLE, "a file could not be read".to_owned()),
         // Names only: these are about the plan, not about rows.
         DataFusionError::Plan(text) => at(code::BUG, format!("the plan cannot be run: {}", plain(text))),
-        DataFusionError::SchemaError(cause, _) => at(code::BUG, format!("the plan cannot be run: {}", plain(&cause.to_string()))),
+        DataFusionError::SchemaError(cause, _) => {
+            at(code::BUG, format!("the plan cannot be run: {}", plain(&cause.to_string())))
+        }
         DataFusionError::Internal(_) => at(code::BUG, "DataFusion failed inside".to_owned()),
-        DataFusionError::NotImplemented(text) => at(code::MODEL_FAILED, format!("not supported: {}", plain(text))),
+        DataFusionError::NotImplemented(text) => {
+            at(code::MODEL_FAILED, format!("not supported: {}", plain(text)))
+        }
         DataFusionError::Execution(text) if text.contains("returned more than one row") => {
             at(code::MODEL_FAILED, "a subquery that must give one row gave more".to_owned())
         }
@@ -183,10 +194,13 @@ pub(super) fn running(error: &DataFusionError, file: &SourceFile) -> Diagnostic 
 
 fn failed_function(fault: &Fault, file: &SourceFile) -> Diagnostic {
     let (code, help) = match fault {
-        Fault::Overflow { .. } => (code::OVERFLOW, "cast to a wider type before, for example to DECIMAL(38, 2)"),
-        Fault::NotFinite { .. } => {
-            (code::NOT_FINITE, "guard the division: `case when total <> 0 then part / total end`, or `nullif(total, 0)`")
+        Fault::Overflow { .. } => {
+            (code::OVERFLOW, "cast to a wider type before, for example to DECIMAL(38, 2)")
         }
+        Fault::NotFinite { .. } => (
+            code::NOT_FINITE,
+            "guard the division: `case when total <> 0 then part / total end`, or `nullif(total, 0)`",
+        ),
         Fault::Narrowing { .. } => (code::NARROWING_FAILED, "widen the type in the contract"),
         Fault::UnknownZone => (code::MODEL_FAILED, "use a name of the zone database such as 'Europe/Berlin'"),
     };
@@ -197,7 +211,9 @@ fn failed_arrow(cause: &ArrowError, file: &SourceFile) -> Diagnostic {
     let at = |code, message: &str| Diagnostic::error(code, message).at(file.place_at(1, 1, 1));
     match cause {
         ArrowError::ArithmeticOverflow(_) => at(code::OVERFLOW, "arithmetic overflow"),
-        ArrowError::DivideByZero => at(code::MODEL_FAILED, "division by zero").help("divide by `nullif(x, 0)`"),
+        ArrowError::DivideByZero => {
+            at(code::MODEL_FAILED, "division by zero").help("divide by `nullif(x, 0)`")
+        }
         ArrowError::CastError(_) | ArrowError::ParseError(_) => {
             at(code::MODEL_FAILED, "a value cannot be cast to the type the SQL asks for")
                 .help("use `try_cast`, which gives null, and decide what null means")

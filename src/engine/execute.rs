@@ -128,14 +128,24 @@ impl Engine {
         self.explain(typed, bindings, again).await
     }
 
-    async fn once<T, W, F>(&self, bindings: &Arc<Bindings>, share: Share, effort: Effort, work: &W) -> Result<T, Failure>
+    async fn once<T, W, F>(
+        &self,
+        bindings: &Arc<Bindings>,
+        share: Share,
+        effort: Effort,
+        work: &W,
+    ) -> Result<T, Failure>
     where
         T: Send + 'static,
         W: Fn(Job) -> F,
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let state = session(share, effort, &self.inner.spill).map_err(Failure::Failed)?;
-        let job = Job { state: Arc::new(state), bindings: Arc::clone(bindings), scans: Arc::clone(&self.inner.scans) };
+        let job = Job {
+            state: Arc::new(state),
+            bindings: Arc::clone(bindings),
+            scans: Arc::clone(&self.inner.scans),
+        };
         let guarded = AssertUnwindSafe(work(job)).catch_unwind();
         match self.inner.runtime.run(guarded).await.map_err(Failure::Failed)? {
             Ok(done) => done.map_err(Failure::Failed),
@@ -143,7 +153,12 @@ impl Engine {
         }
     }
 
-    async fn explain<T>(&self, typed: &Typed, bindings: &Arc<Bindings>, outcome: Result<T, Failure>) -> Result<T, Diagnostics> {
+    async fn explain<T>(
+        &self,
+        typed: &Typed,
+        bindings: &Arc<Bindings>,
+        outcome: Result<T, Failure>,
+    ) -> Result<T, Diagnostics> {
         let failure = match outcome {
             Ok(done) => return Ok(done),
             Err(failure) => failure,
@@ -151,7 +166,9 @@ impl Engine {
         // Nobody but the reader knows that a file is bad, and it does not say which.
         let bindings = Arc::clone(bindings);
         let suspicious = failure.may_be_a_file();
-        let look = async move { if suspicious { unreadable_files(&bindings).await } else { Diagnostics::default() } };
+        let look = async move {
+            if suspicious { unreadable_files(&bindings).await } else { Diagnostics::default() }
+        };
         let found = self.inner.runtime.run(look).await.unwrap_or_default();
         if found.is_empty() { Err(failure.finding(typed).into()) } else { Err(found) }
     }
@@ -162,7 +179,10 @@ fn limited(plan: &LogicalPlan, rows: usize) -> LogicalPlan {
     LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(rows))), input: Arc::new(plan.clone()) })
 }
 
-#[expect(clippy::disallowed_methods, reason = "the spill folder is the engine's own and holds no published data")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the spill folder is the engine's own and holds no published data"
+)]
 fn make_folder(path: &std::path::Path) -> std::io::Result<()> {
     std::fs::create_dir_all(path)
 }
@@ -183,7 +203,9 @@ impl Failure {
     fn finding(self, typed: &Typed) -> Diagnostic {
         match self {
             Self::Failed(cause) => running(&cause, typed.file()),
-            Self::Panicked => Diagnostic::error(code::BUG, "a plan panicked").at(typed.file().place_at(1, 1, 1)),
+            Self::Panicked => {
+                Diagnostic::error(code::BUG, "a plan panicked").at(typed.file().place_at(1, 1, 1))
+            }
         }
     }
 }

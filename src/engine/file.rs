@@ -50,13 +50,19 @@ pub(super) struct Layout {
 
 impl Layout {
     /// The layout of a published table, with its footer keys.
-    pub(super) fn try_new(contract: &Contract, sorted_by: &[String], footer: &BTreeMap<String, String>) -> Result<Self> {
+    pub(super) fn try_new(
+        contract: &Contract,
+        sorted_by: &[String],
+        footer: &BTreeMap<String, String>,
+    ) -> Result<Self> {
         let schema = contract.schema();
-        let private: Vec<_> = contract.columns.iter().map(|column| column.privacy == Privacy::Personal).collect();
+        let private: Vec<_> =
+            contract.columns.iter().map(|column| column.privacy == Privacy::Personal).collect();
         let keys = footer.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
         let sorting = sorted_by.iter().map_while(|name| schema.index_of(name).ok());
         let sorting = sorting.filter_map(|at| i32::try_from(at).ok());
-        let sorting = sorting.map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: false });
+        let sorting =
+            sorting.map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: false });
         let mut properties = WriterProperties::builder()
             .set_created_by("goodwill".to_owned())
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).map_err(parquet_error)?))

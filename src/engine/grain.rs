@@ -30,7 +30,8 @@ pub(super) fn repeated(contract: &Contract, binding: Binding) -> Result<(Typed, 
         .and_then(|plan| plan.filter(col(COUNT).gt(lit(1_i64))))
         .and_then(LogicalPlanBuilder::build)
         .map_err(bug)?;
-    let name = NodeName::parse(NAME).map_err(|_| Diagnostics::from(Diagnostic::error(code::BUG, "a name is no name")))?;
+    let name = NodeName::parse(NAME)
+        .map_err(|_| Diagnostics::from(Diagnostic::error(code::BUG, "a name is no name")))?;
     let typed = Typed::new(plan, SourceFile::new("the check of the grain", ""));
     Ok((typed, Bindings::from([(TableName::Bare(name), binding)])))
 }
@@ -53,7 +54,11 @@ pub(super) fn read(contract: &Contract, found: &[RecordBatch]) -> (BTreeMap<Stri
 fn key(contract: &Contract, batch: &RecordBatch, row: usize) -> String {
     let part = |(at, name): (usize, &String)| {
         let hidden = contract.column(name).is_some_and(|column| column.privacy == Privacy::Personal);
-        let value = if hidden { "(hidden)".to_owned() } else { array_value_to_string(batch.column(at), row).unwrap_or_default() };
+        let value = if hidden {
+            "(hidden)".to_owned()
+        } else {
+            array_value_to_string(batch.column(at), row).unwrap_or_default()
+        };
         format!("{name} = {value}")
     };
     contract.grain.iter().enumerate().map(part).collect::<Vec<_>>().join(", ")

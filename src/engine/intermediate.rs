@@ -59,7 +59,11 @@ impl Engine {
     /// # Errors
     ///
     /// As [`Engine::write`].
-    pub async fn materialize(&self, request: &MaterializeRequest, share: Share) -> Result<Intermediate, Diagnostics> {
+    pub async fn materialize(
+        &self,
+        request: &MaterializeRequest,
+        share: Share,
+    ) -> Result<Intermediate, Diagnostics> {
         let store = self.scratch_store()?;
         let layout = Layout::try_new(&request.contract, &[], &BTreeMap::new());
         let bug = |_| Diagnostics::from(Diagnostic::error(code::BUG, "a table cannot be laid out"));
@@ -102,7 +106,12 @@ struct Target<'a> {
     store: &'a Store,
 }
 
-async fn compute(target: Target<'_>, job: &Job, plan: &LogicalPlan, sorted_by: Vec<String>) -> Result<Intermediate> {
+async fn compute(
+    target: Target<'_>,
+    job: &Job,
+    plan: &LogicalPlan,
+    sorted_by: Vec<String>,
+) -> Result<Intermediate> {
     let request = target.request;
     let mut checker = Checker::try_new(&request.checks, &request.contract)?;
     let mut stream = job.stream(plan).await?;

@@ -155,7 +155,8 @@ pub(super) fn facts(plan: &LogicalPlan) -> Facts {
         LogicalPlan::Repartition(repartition) => facts(&repartition.input),
         LogicalPlan::Subquery(subquery) => facts(&subquery.subquery),
         LogicalPlan::Limit(limit) => {
-            let one = matches!(limit.fetch.as_deref(), Some(Expr::Literal(number, _)) if number.to_string() == "1");
+            let one =
+                matches!(limit.fetch.as_deref(), Some(Expr::Literal(number, _)) if number.to_string() == "1");
             if one { Facts::one_row(width) } else { facts(&limit.input) }
         }
         LogicalPlan::Distinct(Distinct::All(input)) => {
@@ -228,7 +229,9 @@ fn projected(input: &LogicalPlan, expressions: &[Expr]) -> Facts {
             places[column].push(at);
         }
     }
-    let moved = |columns: &Columns| columns.iter().map(|column| places[column].first().copied()).collect::<Option<Columns>>();
+    let moved = |columns: &Columns| {
+        columns.iter().map(|column| places[column].first().copied()).collect::<Option<Columns>>()
+    };
     // Facts about columns that are not selected still decide those that are.
     let determined = |from: &Columns| {
         before.closure(from).iter().filter_map(|to| places[to].first().copied()).collect::<Columns>()
@@ -263,8 +266,14 @@ fn inputs_of(expression: &Expr, schema: &DFSchema) -> Option<Columns> {
                 }
                 _ => columns = None,
             },
-            Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::OuterReferenceColumn(_, _)
-            | Expr::AggregateFunction(_) | Expr::WindowFunction(_) | Expr::Unnest(_) | Expr::Placeholder(_) => {
+            Expr::ScalarSubquery(_)
+            | Expr::Exists(_)
+            | Expr::InSubquery(_)
+            | Expr::OuterReferenceColumn(_, _)
+            | Expr::AggregateFunction(_)
+            | Expr::WindowFunction(_)
+            | Expr::Unnest(_)
+            | Expr::Placeholder(_) => {
                 columns = None;
             }
             _ => {}
@@ -387,12 +396,15 @@ fn joined(join: &Join) -> Facts {
     if one_left && !outer(false) {
         keys.extend(right.keys.iter().cloned());
     }
-    let solid = |columns: &Columns| columns.iter().all(|column| !is_nullable(left_schema, right_schema, column));
+    let solid =
+        |columns: &Columns| columns.iter().all(|column| !is_nullable(left_schema, right_schema, column));
     for left_key in &left.keys {
         for right_key in &right.keys {
             let mut key = left_key.clone();
             key.absorb(right_key);
-            if join.join_type != JoinType::Full || (solid(&key) && !left_key.is_empty() && !right_key.is_empty()) {
+            if join.join_type != JoinType::Full
+                || (solid(&key) && !left_key.is_empty() && !right_key.is_empty())
+            {
                 keys.push(key);
             }
         }

@@ -60,7 +60,8 @@ impl Judge<'_> {
             let sorted = order.iter().map(|sort| &sort.expr);
             let columns = columns(function.params.partition_by.iter().chain(sorted), schema);
             if picks_a_row(function, &known, &columns, schema) && !known.is_unique(&columns) {
-                let written: Vec<_> = function.params.partition_by.iter().chain(order.iter().map(|sort| &sort.expr)).collect();
+                let written: Vec<_> =
+                    function.params.partition_by.iter().chain(order.iter().map(|sort| &sort.expr)).collect();
                 self.refuse(function.fun.name(), &written, &known, schema);
             }
         }
@@ -74,7 +75,10 @@ impl Judge<'_> {
                 continue;
             };
             let name = function.func.name();
-            if !matches!(name, "first_value" | "last_value" | "nth_value" | "array_agg" | "string_agg" | "any_value") {
+            if !matches!(
+                name,
+                "first_value" | "last_value" | "nth_value" | "array_agg" | "string_agg" | "any_value"
+            ) {
                 continue;
             }
             let sorted = function.params.order_by.iter().map(|sort| &sort.expr);
@@ -95,14 +99,18 @@ impl Judge<'_> {
         let all = known.closure(&columns).len() == schema.fields().len();
         if !all && !known.is_unique(&columns) {
             let place = self.written.limit().unwrap_or_else(|| self.file.place_at(1, 1, 1));
-            let found = Diagnostic::error(code::UNPROVEN_ORDER, "`limit` keeps rows by chance: rows may tie").at(place);
+            let found = Diagnostic::error(code::UNPROVEN_ORDER, "`limit` keeps rows by chance: rows may tie")
+                .at(place);
             self.found.push(found.help(help(&known, schema)));
         }
     }
 
     fn refuse(&mut self, name: &str, written: &[&Expr], known: &Facts, schema: &DFSchema) {
-        let columns: BTreeSet<String> =
-            written.iter().flat_map(|expression| expression.column_refs()).map(|column| column.name.clone()).collect();
+        let columns: BTreeSet<String> = written
+            .iter()
+            .flat_map(|expression| expression.column_refs())
+            .map(|column| column.name.clone())
+            .collect();
         let place = self.written.call(name, &columns).unwrap_or_else(|| self.file.place_at(1, 1, 1));
         let message = format!("`{name}` picks a row by chance: rows may tie");
         let found = Diagnostic::error(code::UNPROVEN_ORDER, message).at(place);
@@ -118,7 +126,8 @@ impl Judge<'_> {
 fn help(known: &Facts, schema: &DFSchema) -> String {
     match known.smallest_keys().first().filter(|key| !key.is_empty()) {
         Some(key) => {
-            let names: Vec<_> = key.iter().map(|column| format!("`{}`", schema.field(column).name())).collect();
+            let names: Vec<_> =
+                key.iter().map(|column| format!("`{}`", schema.field(column).name())).collect();
             format!("end its ORDER BY with {}, so that no two rows tie", names.join(", "))
         }
         None => "no key of these rows is known: give the inputs a grain, or group before picking".to_owned(),

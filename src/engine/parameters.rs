@@ -5,8 +5,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType as SqlType, ExactNumberInfo, Expr, Statement, TimezoneInfo, TypedString, Value as AstValue,
-    ValueWithSpan, VisitMut, VisitorMut,
+    CastKind, DataType as SqlType, ExactNumberInfo, Expr, Statement, TimezoneInfo, TypedString,
+    Value as AstValue, ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -66,7 +66,9 @@ fn literal(value: &Value, span: Span) -> Expr {
             let number = plain(text(value.to_string()));
             cast(number, SqlType::Decimal(exact(*precision, *scale)))
         }
-        Value::Double(number) => cast(plain(text(format!("{number:e}"))), SqlType::Double(ExactNumberInfo::None)),
+        Value::Double(number) => {
+            cast(plain(text(format!("{number:e}"))), SqlType::Double(ExactNumberInfo::None))
+        }
         Value::String(string) => plain(text(string.clone())),
         Value::Bool(truth) => plain(AstValue::Boolean(*truth)),
         Value::Date(_) => typed(SqlType::Date, ValueWithSpan { value: text(value.to_string()), span }),

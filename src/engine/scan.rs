@@ -24,7 +24,10 @@ use datafusion::physical_plan::union::UnionExec;
 use futures::{FutureExt, TryStreamExt};
 use object_store::ObjectMeta;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
-#[expect(deprecated, reason = "the reader that reads through object_store, until parquet ships its successor")]
+#[expect(
+    deprecated,
+    reason = "the reader that reads through object_store, until parquet ships its successor"
+)]
 use parquet::arrow::async_reader::ParquetObjectReader;
 
 use super::binding::{Binding, Bindings, DataFile};
@@ -70,11 +73,17 @@ impl Files {
 
     fn ordering(&self) -> Option<LexOrdering> {
         let options = SortOptions { descending: false, nulls_first: false };
-        let sort = |name: &String| col(name, &self.schema).ok().map(|expr| PhysicalSortExpr { expr, options });
+        let sort =
+            |name: &String| col(name, &self.schema).ok().map(|expr| PhysicalSortExpr { expr, options });
         LexOrdering::new(self.sorted_by.iter().map_while(sort).collect::<Vec<_>>())
     }
 
-    fn scan_store(&self, state: &dyn Session, files: &[&DataFile], projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
+    fn scan_store(
+        &self,
+        state: &dyn Session,
+        files: &[&DataFile],
+        projection: Option<&Vec<usize>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let Some(first) = files.first() else {
             return Ok(Arc::new(EmptyExec::new(Arc::clone(&self.schema))));
         };
@@ -105,7 +114,9 @@ fn register(state: &dyn Session, store: &Store) -> Result<ObjectStoreUrl> {
 }
 
 fn partitioned(file: &DataFile) -> Result<PartitionedFile> {
-    Ok(PartitionedFile::new_from_meta(meta(file).map_err(|cause| DataFusionError::External(Box::new(cause)))?))
+    Ok(PartitionedFile::new_from_meta(
+        meta(file).map_err(|cause| DataFusionError::External(Box::new(cause)))?,
+    ))
 }
 
 fn meta(file: &DataFile) -> Result<ObjectMeta, StoreError> {
@@ -181,7 +192,8 @@ pub async fn read_footer(store: &Store, info: &ObjectInfo) -> Result<Footer, Dia
     let builder = open(&file).await?;
     let metadata = builder.metadata();
     let rows = metadata.file_metadata().num_rows();
-    let bytes: i64 = metadata.row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::total_byte_size).sum();
+    let bytes: i64 =
+        metadata.row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::total_byte_size).sum();
     Ok(Footer {
         schema: without_metadata(builder.schema()),
         rows: u64::try_from(rows).map_err(|_| unreadable(&file))?,
@@ -228,7 +240,10 @@ async fn cannot_read(file: &DataFile) -> Diagnostic {
 }
 
 fn unreadable(file: &DataFile) -> Diagnostic {
-    let message = format!("{} is not a readable Parquet file: it is truncated or corrupt", file.store.locate(&file.key));
+    let message = format!(
+        "{} is not a readable Parquet file: it is truncated or corrupt",
+        file.store.locate(&file.key)
+    );
     Diagnostic::error(code::UNREADABLE_FILE, message).help("write or copy the file again")
 }
 

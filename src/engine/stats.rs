@@ -3,7 +3,8 @@
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{max, max_boolean, max_string, min, min_boolean, min_string};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float64Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    DataType, Date32Type, Decimal128Type, Float64Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType,
 };
 
 use crate::interval::Instant;
@@ -49,7 +50,9 @@ pub(super) fn extremes(array: &ArrayRef) -> Option<(Value, Value)> {
         }
         DataType::Boolean => {
             let array = array.as_boolean();
-            min_boolean(array).zip(max_boolean(array)).map(|(low, high)| (Value::Bool(low), Value::Bool(high)))
+            min_boolean(array)
+                .zip(max_boolean(array))
+                .map(|(low, high)| (Value::Bool(low), Value::Bool(high)))
         }
         _ => None,
     }

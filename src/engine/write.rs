@@ -80,7 +80,8 @@ impl Engine {
     pub async fn write(&self, request: &WriteRequest, share: Share) -> Result<Written, Diagnostics> {
         let order = total_order(&request.contract);
         let plan = sorted(&request.typed, &order);
-        let layout = Layout::try_new(&request.contract, &order, &request.footer).map_err(|cause| self.bug(&cause))?;
+        let layout =
+            Layout::try_new(&request.contract, &order, &request.footer).map_err(|cause| self.bug(&cause))?;
         let layout = Arc::new(layout);
         let written = self.attempt(&request.typed, &request.bindings, share, |job| {
             let (plan, layout, request) = (plan.clone(), Arc::clone(&layout), request.clone());
@@ -96,11 +97,17 @@ impl Engine {
 
     #[expect(clippy::unused_self, reason = "reads like the other findings")]
     fn bug(&self, cause: &DataFusionError) -> Diagnostics {
-        Diagnostic::error(code::BUG, format!("a table cannot be laid out: {}", cause.strip_backtrace())).into()
+        Diagnostic::error(code::BUG, format!("a table cannot be laid out: {}", cause.strip_backtrace()))
+            .into()
     }
 
     /// Counts keys that rows share, when the order of rows does not bring them together.
-    async fn repeated_keys(&self, request: &WriteRequest, written: &Written, share: Share) -> Result<Option<Broken>, Diagnostics> {
+    async fn repeated_keys(
+        &self,
+        request: &WriteRequest,
+        written: &Written,
+        share: Share,
+    ) -> Result<Option<Broken>, Diagnostics> {
         let files = written.files.iter().map(|file| DataFile {
             store: request.store.clone(),
             key: file.key.clone(),
@@ -108,7 +115,8 @@ impl Engine {
             rows: file.rows,
         });
         let schema = request.contract.schema();
-        let binding = Binding::Parquet { files: files.collect(), schema, cut: Cut::default(), sorted_by: Vec::new() };
+        let binding =
+            Binding::Parquet { files: files.collect(), schema, cut: Cut::default(), sorted_by: Vec::new() };
         let (typed, bindings) = super::grain::repeated(&request.contract, binding)?;
         let rows = self.collect(&typed, &bindings, None, share).await?;
         let (counts, total) = super::grain::read(&request.contract, &rows);
@@ -213,7 +221,8 @@ impl Table {
             return Ok(());
         }
         // The contract's schema says which columns have no nulls.
-        let Ok(batch) = RecordBatch::try_new(Arc::clone(self.layout.schema()), batch.columns().to_vec()) else {
+        let Ok(batch) = RecordBatch::try_new(Arc::clone(self.layout.schema()), batch.columns().to_vec())
+        else {
             return self.spoil(batch).await;
         };
         let mut open = match self.open.take() {

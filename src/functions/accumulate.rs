@@ -15,7 +15,9 @@ use super::total::Kind;
 /// The whole numbers of an integer or decimal column, unscaled, without the nulls.
 pub(super) fn for_each_whole(values: &ArrayRef, mut each: impl FnMut(i128)) -> Result<()> {
     match values.data_type() {
-        DataType::Int64 => values.as_primitive::<Int64Type>().iter().flatten().for_each(|value| each(i128::from(value))),
+        DataType::Int64 => {
+            values.as_primitive::<Int64Type>().iter().flatten().for_each(|value| each(i128::from(value)))
+        }
         DataType::Decimal128(_, _) => values.as_primitive::<Decimal128Type>().iter().flatten().for_each(each),
         other => return internal_err!("`sum` and `avg` were not coerced: {other}"),
     }
@@ -187,7 +189,8 @@ impl Accumulator for DistinctTotal {
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let list = match &self.argument {
             DataType::Float64 => {
-                let numbers: Vec<_> = self.floats.iter().map(|bits| ScalarValue::from(f64::from_bits(*bits))).collect();
+                let numbers: Vec<_> =
+                    self.floats.iter().map(|bits| ScalarValue::from(f64::from_bits(*bits))).collect();
                 ScalarValue::new_list(&numbers, &DataType::Float64, true)
             }
             argument => {
@@ -195,7 +198,8 @@ impl Accumulator for DistinctTotal {
                     DataType::Decimal128(_, scale) => *scale,
                     _ => 0,
                 };
-                let whole = |value: &i128| ScalarValue::Decimal128(Some(*value), DECIMAL128_MAX_PRECISION, scale);
+                let whole =
+                    |value: &i128| ScalarValue::Decimal128(Some(*value), DECIMAL128_MAX_PRECISION, scale);
                 let values: Vec<_> = self.whole.iter().map(whole).collect();
                 ScalarValue::new_list(&values, &DataType::Decimal128(DECIMAL128_MAX_PRECISION, scale), true)
             }
@@ -211,6 +215,8 @@ impl Accumulator for DistinctTotal {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.whole.len() * 2 * size_of::<i128>() + self.floats.len() * 2 * size_of::<u64>()
+        size_of_val(self)
+            + self.whole.len() * 2 * size_of::<i128>()
+            + self.floats.len() * 2 * size_of::<u64>()
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use datafusion::logical_expr::{Documentation, Signature};
 
-use super::refused::{self, Refusal};
 use super::available;
+use super::refused::{self, Refusal};
 
 /// What a function is computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

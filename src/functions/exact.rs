@@ -27,7 +27,8 @@ impl ExactSum {
     /// The parts another sum is merged from, non-finite ones included.
     pub(super) fn to_parts(&self) -> Vec<f64> {
         let mut parts = self.parts.clone();
-        let special = [(self.positive, f64::INFINITY), (self.negative, f64::NEG_INFINITY), (self.nan, f64::NAN)];
+        let special =
+            [(self.positive, f64::INFINITY), (self.negative, f64::NEG_INFINITY), (self.nan, f64::NAN)];
         parts.extend(special.iter().filter(|(count, _)| *count > 0).map(|(_, number)| *number));
         parts
     }

@@ -53,7 +53,8 @@ impl Finish {
         let groups = || sums.iter().zip(counts);
         Ok(match self.returned {
             DataType::Int64 => {
-                let results = groups().map(|(sum, count)| (*count > 0).then(|| self.integer(*sum)).transpose());
+                let results =
+                    groups().map(|(sum, count)| (*count > 0).then(|| self.integer(*sum)).transpose());
                 Arc::new(results.collect::<Result<Int64Array>>()?)
             }
             DataType::Decimal128(precision, _) => {

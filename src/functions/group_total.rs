@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Decimal128Array, Int64Array, PrimitiveArray};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Decimal128Array, Int64Array, PrimitiveArray,
+};
 use arrow::compute::and;
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, Int64Type};
 use datafusion::common::{Result, internal_err};
@@ -107,7 +109,12 @@ impl GroupsAccumulator for GroupTotals {
         Ok(self.state_arrays(sums, counts))
     }
 
-    fn merge_batch(&mut self, values: &[ArrayRef], group_indices: &[usize], total_num_groups: usize) -> Result<()> {
+    fn merge_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        total_num_groups: usize,
+    ) -> Result<()> {
         self.grow(total_num_groups);
         let sums = values[0].as_primitive::<Decimal128Type>();
         let counts = values[1].as_primitive::<Int64Type>();
@@ -119,11 +126,19 @@ impl GroupsAccumulator for GroupTotals {
         Ok(())
     }
 
-    fn convert_to_state(&self, values: &[ArrayRef], opt_filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+    fn convert_to_state(
+        &self,
+        values: &[ArrayRef],
+        opt_filter: Option<&BooleanArray>,
+    ) -> Result<Vec<ArrayRef>> {
         let values = filtered(&values[0], opt_filter)?;
         let counts = (0..values.len()).map(|row| i64::from(values.is_valid(row))).collect();
         let sums = match values.data_type() {
-            DataType::Int64 => values.as_primitive::<Int64Type>().iter().map(|value| i128::from(value.unwrap_or(0))).collect(),
+            DataType::Int64 => values
+                .as_primitive::<Int64Type>()
+                .iter()
+                .map(|value| i128::from(value.unwrap_or(0)))
+                .collect(),
             _ => values.as_primitive::<Decimal128Type>().iter().map(|value| value.unwrap_or(0)).collect(),
         };
         Ok(self.state_arrays(sums, counts))

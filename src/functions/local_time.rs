@@ -166,9 +166,12 @@ static DATE_DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
 });
 
 static TIMESTAMP_DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
-    let description = "What a clock on the wall shows at an instant in a time zone, as a TIMESTAMP without a zone.";
+    let description =
+        "What a clock on the wall shows at an instant in a time zone, as a TIMESTAMP without a zone.";
     Documentation::builder(DOC_SECTION_DATETIME, description, "local_timestamp(instant, time_zone)")
-        .with_sql_example("select extract(hour from local_timestamp(ordered_at, $time_zone)) as order_hour from orders")
+        .with_sql_example(
+            "select extract(hour from local_timestamp(ordered_at, $time_zone)) as order_hour from orders",
+        )
         .with_argument("instant", "A TIMESTAMP; one without a zone is read as UTC.")
         .with_argument("time_zone", "A name of the zone database, such as 'Europe/Berlin'.")
         .build()

@@ -89,7 +89,9 @@ pub fn sql_type(data_type: &DataType) -> String {
         | DataType::Decimal256(precision, scale) => format!("DECIMAL({precision}, {scale})"),
         DataType::Dictionary(_, values) => sql_type(values),
         DataType::Interval(_) => "INTERVAL".to_owned(),
-        DataType::List(element) | DataType::LargeList(element) => format!("{}[]", sql_type(element.data_type())),
+        DataType::List(element) | DataType::LargeList(element) => {
+            format!("{}[]", sql_type(element.data_type()))
+        }
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "VARBINARY".to_owned(),
         other => other.to_string(),
     }

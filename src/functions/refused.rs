@@ -47,14 +47,20 @@ static REFUSED: LazyLock<BTreeMap<&'static str, Refusal>> = LazyLock::new(|| {
         names.iter().map(entry).collect::<Vec<_>>()
     };
     let tables = [
-        clock(&["now", "current_timestamp", "localtimestamp", "current_time", "localtime", "getdate"], INSTANT),
+        clock(
+            &["now", "current_timestamp", "localtimestamp", "current_time", "localtime", "getdate"],
+            INSTANT,
+        ),
         clock(&["current_date", "today", "curdate"], DAY),
         clock(&["random", "rand", "uuid", "gen_random_uuid", "uuidv4", "uuidv7"], CHANCE),
         clock(&["version", "input_file_name", "file_row_index"], MACHINE),
         inexact(&["approx_distinct", "approx_median", "approx_percentile_cont"], APPROXIMATE),
         inexact(&["approx_percentile_cont_with_weight"], APPROXIMATE),
         inexact(&["stddev", "stddev_samp", "stddev_pop", "var", "var_samp", "var_sample"], SPREAD),
-        inexact(&["var_pop", "var_population", "variance", "covar", "covar_samp", "covar_pop", "corr"], SPREAD),
+        inexact(
+            &["var_pop", "var_population", "variance", "covar", "covar_samp", "covar_pop", "corr"],
+            SPREAD,
+        ),
         inexact(&["regr_slope", "regr_intercept", "regr_count", "regr_r2", "regr_avgx"], LINE),
         inexact(&["regr_avgy", "regr_sxx", "regr_syy", "regr_sxy"], LINE),
     ];

@@ -8,11 +8,11 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::scalar_doc_sections::DOC_SECTION_MATH;
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion::logical_expr::{
     Accumulator, AggregateUDFImpl, Documentation, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
 };
-use datafusion::logical_expr::scalar_doc_sections::DOC_SECTION_MATH;
 
 use super::accumulate::{DistinctTotal, RunningTotal};
 use super::group_total::GroupTotals;
@@ -45,7 +45,8 @@ impl Kind {
                 Ok(DataType::Decimal128(at_most_38(precision + SUM_DIGITS), *scale))
             }
             (Self::Average, DataType::Decimal128(precision, scale)) => {
-                let scale = (*scale + AVERAGE_DIGITS.cast_signed()).min(DECIMAL128_MAX_PRECISION.cast_signed());
+                let scale =
+                    (*scale + AVERAGE_DIGITS.cast_signed()).min(DECIMAL128_MAX_PRECISION.cast_signed());
                 Ok(DataType::Decimal128(at_most_38(precision + AVERAGE_DIGITS), scale))
             }
             (_, other) => plan_err!("`{}` needs numbers, not {other}", self.name()),
@@ -67,7 +68,11 @@ pub(super) struct Total {
 
 impl Total {
     pub(super) fn sum() -> Self {
-        Self { kind: Kind::Sum, signature: Signature::user_defined(Volatility::Immutable), aliases: Vec::new() }
+        Self {
+            kind: Kind::Sum,
+            signature: Signature::user_defined(Volatility::Immutable),
+            aliases: Vec::new(),
+        }
     }
 
     pub(super) fn average() -> Self {
@@ -109,8 +114,14 @@ impl AggregateUDFImpl for Total {
             return plan_err!("`{}` takes one argument", self.name());
         };
         let coerced = match argument {
-            DataType::Null | DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64
-            | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => DataType::Int64,
+            DataType::Null
+            | DataType::Int8
+            | DataType::Int16
+            | DataType::Int32
+            | DataType::Int64
+            | DataType::UInt8
+            | DataType::UInt16
+            | DataType::UInt32 => DataType::Int64,
             DataType::UInt64 => DataType::Decimal128(20, 0),
             DataType::Float16 | DataType::Float32 | DataType::Float64 => DataType::Float64,
             DataType::Decimal32(precision, scale)

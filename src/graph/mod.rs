@@ -124,10 +124,7 @@ impl Graph {
         names.collect()
     }
 
-    fn reach(
-        from: &NodeName,
-        next: impl Fn(&NodeName) -> BTreeSet<NodeName>,
-    ) -> BTreeSet<NodeName> {
+    fn reach(from: &NodeName, next: impl Fn(&NodeName) -> BTreeSet<NodeName>) -> BTreeSet<NodeName> {
         let mut reached = BTreeSet::new();
         let mut open: Vec<NodeName> = next(from).into_iter().collect();
         while let Some(name) = open.pop() {

@@ -70,9 +70,7 @@ fn meaning(project: &Project, written: &InputRef) -> Option<(TableName, Node)> {
     let is_source = |name: &NodeName| project.pipeline.sources.contains_key(name);
     let node = match &table {
         TableName::Bare(name) if project.models.contains_key(name) => Node::Model(name.clone()),
-        TableName::Bare(name) | TableName::Source(name) if is_source(name) => {
-            Node::Source(name.clone())
-        }
+        TableName::Bare(name) | TableName::Source(name) if is_source(name) => Node::Source(name.clone()),
         _ => return None,
     };
     Some((table, node))
@@ -86,10 +84,9 @@ fn unknown_table(project: &Project, written: &str, place: Place) -> Diagnostic {
     let known: Vec<String> = models.chain(sources).collect();
     match nearest(written, known.iter().map(String::as_str)) {
         Some(near) => found.label(format!("did you mean `{near}`?")),
-        None => found.help(format!(
-            "add it under `sources:` or `models:` of {}",
-            project.pipeline.file.path()
-        )),
+        None => {
+            found.help(format!("add it under `sources:` or `models:` of {}", project.pipeline.file.path()))
+        }
     }
 }
 
@@ -229,7 +226,8 @@ fn check_unit_test(
         }
     }
     for cell in test.expect.value.iter().flatten() {
-        let known = project.models.get(model).is_some_and(|model| model.contract.column(&cell.column).is_some());
+        let known =
+            project.models.get(model).is_some_and(|model| model.contract.column(&cell.column).is_some());
         if !known {
             let message = format!("`{model}` has no column `{}`", cell.column);
             found.push(Diagnostic::error(code::BAD_UNIT_TEST, message).at(cell.place.clone()));

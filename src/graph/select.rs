@@ -129,7 +129,9 @@ fn part(text: &str) -> Result<Part, Diagnostic> {
     let bad = |why: &str| {
         let message = format!("selector `{text}` cannot be read: {why}");
         let found = Diagnostic::error(code::BAD_SELECTOR, message);
-        found.help("write `m`, `+m`, `m+`, `@m`, `tag:x`, `path:sql/value`, `state:modified+` or `result:error`")
+        found.help(
+            "write `m`, `+m`, `m+`, `@m`, `tag:x`, `path:sql/value`, `state:modified+` or `result:error`",
+        )
     };
     let (whole, text_left) = match text.strip_prefix('@') {
         Some(rest) => (true, rest),

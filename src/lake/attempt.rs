@@ -131,8 +131,8 @@ impl Lake {
 
 fn encode(key: &Key, document: &impl Serialize) -> Result<Vec<u8>, LakeError> {
     let content = serde_json::to_vec_pretty(document);
-    let mut content = content
-        .map_err(|cause| LakeError::Corrupt { key: key.clone(), reason: cause.to_string() })?;
+    let mut content =
+        content.map_err(|cause| LakeError::Corrupt { key: key.clone(), reason: cause.to_string() })?;
     content.push(b'\n');
     Ok(content)
 }

@@ -148,8 +148,7 @@ impl TableType {
             "timestamp" => Self::Timestamp,
             "double" => Self::Double,
             _ => {
-                let (precision, scale) =
-                    name.strip_prefix("decimal(")?.strip_suffix(')')?.split_once(',')?;
+                let (precision, scale) = name.strip_prefix("decimal(")?.strip_suffix(')')?.split_once(',')?;
                 let (precision, scale) = (precision.parse().ok()?, scale.trim().parse().ok()?);
                 if !(1..=38).contains(&precision) || scale > precision {
                     return None;

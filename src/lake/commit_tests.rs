@@ -181,10 +181,7 @@ fn format_1_keeps_its_meaning() {
     let customers = &commit.tables["customers"];
     assert_eq!(customers.rows(), 2);
     assert_eq!(customers.delta.version, 7);
-    assert_eq!(
-        customers.contract.columns[2].data_type,
-        TableType::Decimal { precision: 18, scale: 2 }
-    );
+    assert_eq!(customers.contract.columns[2].data_type, TableType::Decimal { precision: 18, scale: 2 });
     let part = &customers.parts[0];
     assert_eq!(part.slice, Slice::Whole);
     assert_eq!(part.made_from.inputs["sources.customers"], "dd");
@@ -224,7 +221,17 @@ fn a_commit_holds_no_extremes_of_personal_data() {
 
 #[test]
 fn every_type_reads_back_as_it_is_written() {
-    for name in ["smallint", "integer", "bigint", "varchar", "boolean", "date", "timestamp", "decimal(38, 0)", "double"] {
+    for name in [
+        "smallint",
+        "integer",
+        "bigint",
+        "varchar",
+        "boolean",
+        "date",
+        "timestamp",
+        "decimal(38, 0)",
+        "double",
+    ] {
         assert_eq!(TableType::parse(name).unwrap().to_string(), name);
     }
     for name in ["decimal(39, 2)", "decimal(2, 3)", "decimal", "float", ""] {

@@ -89,9 +89,9 @@ impl LakeError {
                 Diagnostic::error(code::STORE_IGNORES_PRECONDITIONS, message)
                     .help("publish to a local folder or to a store with conditional writes")
             }
-            Self::ForeignLog { table, .. } => Diagnostic::error(code::CORRUPT_ROOT, message).help(
-                format!("move `tables/{table}/_delta_log` away and run `goodwill recover`: it is written anew"),
-            ),
+            Self::ForeignLog { table, .. } => Diagnostic::error(code::CORRUPT_ROOT, message).help(format!(
+                "move `tables/{table}/_delta_log` away and run `goodwill recover`: it is written anew"
+            )),
             Self::ForeignTable { .. } => Diagnostic::error(code::FOREIGN_TABLE, message)
                 .help("give the model another name, or publish to another root"),
             Self::InvalidCommit { .. } => Diagnostic::error(code::BUG, message),

@@ -118,7 +118,15 @@ async fn a_kill_after_any_write_is_mended() {
     let last = publish(&lake, 11).await;
     lake.recover().await.unwrap();
     let whole = logs(&lake).await;
-    let order = |key: &str| (key.starts_with("views/"), key.contains("/b/"), key.contains("_last"), key.contains("0010.c"), key.to_owned());
+    let order = |key: &str| {
+        (
+            key.starts_with("views/"),
+            key.contains("/b/"),
+            key.contains("_last"),
+            key.contains("0010.c"),
+            key.to_owned(),
+        )
+    };
     let mut written: Vec<&String> = whole.keys().collect();
     written.sort_by_key(|key| order(key));
     // The versions come before the checkpoint of version 10, the hint, table `b`, the views.

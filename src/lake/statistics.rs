@@ -70,7 +70,11 @@ fn literal(data_type: TableType, text: &str) -> Option<String> {
     match data_type {
         TableType::Boolean => None,
         TableType::Varchar | TableType::Date | TableType::Timestamp => Some(quoted(text)),
-        TableType::Smallint | TableType::Integer | TableType::Bigint | TableType::Double | TableType::Decimal { .. } => {
+        TableType::Smallint
+        | TableType::Integer
+        | TableType::Bigint
+        | TableType::Double
+        | TableType::Decimal { .. } => {
             let number = serde_json::from_str::<serde_json::Number>(text).is_ok();
             number.then(|| text.to_owned())
         }

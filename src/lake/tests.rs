@@ -1,14 +1,16 @@
 use std::sync::Arc;
 
-use arrow::array::{Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use parquet::arrow::ArrowWriter;
 
 use super::*;
 use crate::diagnostic::code;
 use crate::ident::PipelineName;
 use crate::interval::Instant;
-use crate::value::Value;
 use crate::store::{self, StoreError};
+use crate::value::Value;
 
 /// 2026-01-01T00:00:00Z, in microseconds.
 pub(super) const START: i64 = 1_767_225_600_000_000;
@@ -101,12 +103,7 @@ fn statistics(version: u64) -> std::collections::BTreeMap<String, ColumnStatisti
 }
 
 /// Stages a file of two rows and returns the table's next state.
-pub(super) async fn stage(
-    lake: &Lake,
-    table: &str,
-    previous: Option<&Commit>,
-    by: &AttemptId,
-) -> TableEntry {
+pub(super) async fn stage(lake: &Lake, table: &str, previous: Option<&Commit>, by: &AttemptId) -> TableEntry {
     let table = name(table);
     let version = previous.map_or(1, |commit| commit.version + 1);
     let previous = previous.and_then(|commit| commit.tables.get(&table));
@@ -148,12 +145,7 @@ fn committed_at(version: u64) -> Instant {
 }
 
 /// The commit after `previous` that changes `tables` and carries the others over.
-pub(super) async fn next(
-    lake: &Lake,
-    previous: Option<&Commit>,
-    tables: &[&str],
-    by: &str,
-) -> Commit {
+pub(super) async fn next(lake: &Lake, previous: Option<&Commit>, tables: &[&str], by: &str) -> Commit {
     let by = attempt(by);
     let mut state = previous.map(|commit| commit.tables.clone()).unwrap_or_default();
     for table in tables {
@@ -229,8 +221,7 @@ async fn what_is_committed_is_read_back_with_its_history() {
     let lake = root(&folder).await;
     let last = publish(&lake, 4).await;
     assert_eq!(lake.last_commit().await.unwrap().unwrap(), last);
-    let versions: Vec<u64> =
-        lake.history(3).await.unwrap().iter().map(|commit| commit.version).collect();
+    let versions: Vec<u64> = lake.history(3).await.unwrap().iter().map(|commit| commit.version).collect();
     assert_eq!(versions, [4, 3, 2]);
     assert_eq!(last.tables["b"].built_in, 4);
     assert_eq!(last.tables["a"].delta.version, 3, "the fourth change of `a`, from 0");
@@ -254,10 +245,7 @@ async fn a_lost_race_publishes_nothing_and_names_the_winner() {
     let theirs = next(&lake, None, &["b"], "theirs").await;
     lake.try_commit(&theirs).await.unwrap();
     let outcome = lake.try_commit(&ours).await.unwrap();
-    assert_eq!(
-        outcome,
-        CommitOutcome::Lost { winner: Box::new(theirs.without_personal_data()) }
-    );
+    assert_eq!(outcome, CommitOutcome::Lost { winner: Box::new(theirs.without_personal_data()) });
     assert_eq!(lake.last_commit().await.unwrap().unwrap().attempt, attempt("theirs"));
 }
 

@@ -29,9 +29,11 @@ pub(super) fn generate(lake: &Lake, commit: &Commit) -> Result<Vec<View>, LakeEr
 }
 
 fn duckdb(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
-    let header = header("--", commit, &[
-        "DuckDB: duckdb -init duckdb.sql, or .read duckdb.sql; all views change at once.",
-    ]);
+    let header = header(
+        "--",
+        commit,
+        &["DuckDB: duckdb -init duckdb.sql, or .read duckdb.sql; all views change at once."],
+    );
     let views = each_table(commit, |table, entry| {
         let files = addresses(lake, table, entry, |key| lake.store().locate(key))?;
         let files: Vec<String> = files.iter().map(|file| format!("    {}", quoted(file))).collect();
@@ -58,10 +60,14 @@ fn spark(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
 }
 
 fn trino(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
-    let header = header("--", commit, &[
-        "Trino, Delta Lake connector, in a schema of your own: run the calls once, the views after",
-        "each run. A view is pinned to the version of each table that belongs to this commit.",
-    ]);
+    let header = header(
+        "--",
+        commit,
+        &[
+            "Trino, Delta Lake connector, in a schema of your own: run the calls once, the views after",
+            "each run. A view is pinned to the version of each table that belongs to this commit.",
+        ],
+    );
     let views = each_table(commit, |table, entry| {
         let folder = quoted(&lake.store().plain_url(&layout::table(table)?));
         Ok(format!(
@@ -76,9 +82,11 @@ fn trino(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
 }
 
 fn powerbi(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
-    let header = header("//", commit, &[
-        "Power BI: Get data, Blank query, Advanced editor, paste; then click on a table.",
-    ]);
+    let header = header(
+        "//",
+        commit,
+        &["Power BI: Get data, Blank query, Advanced editor, paste; then click on a table."],
+    );
     let tables = each_table(commit, |table, entry| {
         let files = addresses(lake, table, entry, |key| lake.store().locate(key))?;
         let read = |file: &String| {

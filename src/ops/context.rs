@@ -37,12 +37,15 @@ pub(super) fn selection(common: &Common) -> Result<Selection, Error> {
 }
 
 /// What the run looks from and what it knows.
-pub(super) fn times(around: &Surroundings, common: &Common, pipeline: &Pipeline) -> Result<(Instant, Instant), Error> {
+pub(super) fn times(
+    around: &Surroundings,
+    common: &Common,
+    pipeline: &Pipeline,
+) -> Result<(Instant, Instant), Error> {
     let zone = &pipeline.time_zone;
     let read = |text: &str, flag: &str| {
-        Instant::parse(text, zone).map_err(|cause| {
-            Error::from(Diagnostic::error(code::BAD_REQUEST, format!("`{flag}`: {cause}")))
-        })
+        Instant::parse(text, zone)
+            .map_err(|cause| Error::from(Diagnostic::error(code::BAD_REQUEST, format!("`{flag}`: {cause}"))))
     };
     let as_of = match (&common.as_of, &pipeline.as_of) {
         (Some(text), _) => read(text, "--as-of")?,
@@ -115,7 +118,12 @@ pub(super) fn analyze(
 }
 
 /// An engine within the limits asked for; `scratch` is a folder of its own.
-pub(super) fn engine(around: &Surroundings, common: &Common, pipeline: Option<&Pipeline>, scratch: &Path) -> Result<Engine, Error> {
+pub(super) fn engine(
+    around: &Surroundings,
+    common: &Common,
+    pipeline: Option<&Pipeline>,
+    scratch: &Path,
+) -> Result<Engine, Error> {
     let of_target = pipeline.and_then(|pipeline| target(common, pipeline).ok()?.memory_limit);
     let usual = around.machine_memory / 100 * MEMORY_SHARE;
     let options = EngineOptions {

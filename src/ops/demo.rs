@@ -108,7 +108,11 @@ pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 ///
 /// Returns `GW0307` if files of another making are in the way, `GW0301` for a company that cannot
 /// be, `GW0705` if another process makes the same sources, and what the run returns.
-pub async fn demo(around: &Surroundings, request: &DemoRequest, on_progress: OnProgress) -> Result<DemoEnd, Error> {
+pub async fn demo(
+    around: &Surroundings,
+    request: &DemoRequest,
+    on_progress: OnProgress,
+) -> Result<DemoEnd, Error> {
     let folder = files::below(&around.folder, &request.folder);
     let wanted = Record::of(&request.world);
     let found = Record::read(&folder)?;
@@ -199,7 +203,8 @@ fn write_project(folder: &Path, wanted: &Record, found: Option<&Record>) -> Resu
         None => {
             let mut wanted_files = project_files(DEFAULT_PIPELINE)?;
             wanted_files.iter_mut().filter(|file| file.path == pipeline).for_each(|file| {
-                file.content = with_as_of(&String::from_utf8_lossy(&file.content), &wanted.until).into_bytes();
+                file.content =
+                    with_as_of(&String::from_utf8_lossy(&file.content), &wanted.until).into_bytes();
             });
             files::write_all(folder, &wanted_files)?;
             Ok(())
@@ -243,7 +248,11 @@ async fn make_sources(
     };
     let bug = |_| Error::from(Diagnostic::error(code::BUG, "the demo's sources could not be made"));
     let made = made.map_err(bug)?.map_err(|cause| of_demo(&cause))?;
-    let size = |made: &demo::SourceSummary| SourceSize { name: made.name.to_owned(), rows: made.rows, bytes: made.bytes };
+    let size = |made: &demo::SourceSummary| SourceSize {
+        name: made.name.to_owned(),
+        rows: made.rows,
+        bytes: made.bytes,
+    };
     let sizes: Vec<SourceSize> = made.iter().map(size).collect();
     Record { sources: Some(sizes.clone()), ..record }.write(folder)?;
     Ok(Some(sizes))
@@ -292,7 +301,8 @@ async fn rows(around: &Surroundings, common: &Common, query: &str) -> Option<Vec
 
 fn texts(batch: &RecordBatch) -> Option<Vec<Vec<String>>> {
     let options = FormatOptions::new();
-    let formatters = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref() as &dyn Array, &options));
+    let formatters =
+        batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref() as &dyn Array, &options));
     let formatters = formatters.collect::<Result<Vec<_>, _>>().ok()?;
     let row = |at: usize| formatters.iter().map(|column| column.value(at).to_string()).collect();
     Some((0..batch.num_rows()).map(row).collect())

@@ -56,7 +56,8 @@ pub fn init(around: &Surroundings, request: &InitRequest) -> Result<Initialized,
 /// The files of a project that starts from a shipped pipeline, by path.
 pub(super) fn project_files(pipeline: &str) -> Result<Vec<Wanted>, Error> {
     let shipped = embedded::files();
-    let written = shipped.iter().find(|file| file.folder == "pipelines" && file.path == format!("{pipeline}.yml"));
+    let written =
+        shipped.iter().find(|file| file.folder == "pipelines" && file.path == format!("{pipeline}.yml"));
     let written = written.ok_or_else(|| unknown(pipeline, &shipped))?;
     let text = String::from_utf8_lossy(written.bytes);
     let spec = spec::read::<PipelineSpec>(&SourceFile::new(&format!("pipelines/{pipeline}.yml"), &text))?;
@@ -92,7 +93,12 @@ fn wanted(file: &ShippedFile) -> Wanted {
 }
 
 fn kept_if_there(path: &str, content: String) -> Wanted {
-    Wanted { path: path.to_owned(), content: content.into_bytes(), mode: Mode::Text, existing: Existing::Keep }
+    Wanted {
+        path: path.to_owned(),
+        content: content.into_bytes(),
+        mode: Mode::Text,
+        existing: Existing::Keep,
+    }
 }
 
 fn unknown(pipeline: &str, shipped: &[ShippedFile]) -> Diagnostic {
@@ -117,7 +123,12 @@ mod tests {
     #[test]
     fn a_project_has_its_pipeline_and_the_sql_it_names_and_no_other() {
         let paths = paths(DEFAULT_PIPELINE);
-        for expected in ["pipelines/customer_intelligence.yml", "sql/staging/orders.sql", "sql/value/value.yml", "README.md"] {
+        for expected in [
+            "pipelines/customer_intelligence.yml",
+            "sql/staging/orders.sql",
+            "sql/value/value.yml",
+            "README.md",
+        ] {
             assert!(paths.iter().any(|path| path == expected), "{expected}");
         }
         assert!(!paths.iter().any(|path| path.contains("complete")), "{paths:?}");
@@ -164,7 +175,9 @@ mod tests {
         std::fs::remove_file(folder.path().join("sql/staging/products.sql")).expect("removed");
         let error = files::write_all(folder.path(), &files).expect_err("refused");
         assert_eq!(error.diagnostics().iter().next().map(|found| found.code), Some(code::FOLDER_NOT_EMPTY));
-        assert!(error.diagnostics().iter().any(|found| found.help[0] == "in the way: sql/staging/orders.sql"));
+        assert!(
+            error.diagnostics().iter().any(|found| found.help[0] == "in the way: sql/staging/orders.sql")
+        );
         assert!(!folder.path().join("sql/staging/products.sql").exists());
     }
 

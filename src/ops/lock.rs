@@ -56,7 +56,10 @@ pub async fn schema_diff(around: &Surroundings, common: &Common) -> Result<Schem
     look(around, common).await.map(|(_, _, change)| change)
 }
 
-async fn look(around: &Surroundings, common: &Common) -> Result<(SchemaLock, SchemaLock, SchemaChange), Error> {
+async fn look(
+    around: &Surroundings,
+    common: &Common,
+) -> Result<(SchemaLock, SchemaLock, SchemaChange), Error> {
     let graph = context::compile(around, common)?;
     let pipeline = &graph.project().pipeline;
     let sources = context::sources(around, common, pipeline)?;
@@ -85,7 +88,8 @@ fn compare(name: &NodeName, before: Option<&Columns>, after: Option<&Columns>, l
                 match after.iter().find(|new| new.name == old.name) {
                     None => lines.push(format!("{name}.{}: is gone", old.name)),
                     Some(new) if new.data_type != old.data_type => {
-                        lines.push(format!("{name}.{}: {} is now {}", old.name, old.data_type, new.data_type));
+                        lines
+                            .push(format!("{name}.{}: {} is now {}", old.name, old.data_type, new.data_type));
                     }
                     Some(_) => {}
                 }

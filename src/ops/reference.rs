@@ -53,7 +53,13 @@ mod tests {
 
     #[test]
     fn a_function_is_found_by_any_of_its_names() {
-        let names = |name| functions(Some(name)).expect("known").into_iter().map(|function| function.name).collect::<Vec<_>>();
+        let names = |name| {
+            functions(Some(name))
+                .expect("known")
+                .into_iter()
+                .map(|function| function.name)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(names("LOCAL_DATE"), ["local_date"]);
         assert_eq!(names("mean"), ["avg"]);
     }
@@ -62,12 +68,16 @@ mod tests {
     fn a_misspelt_function_is_told_the_nearest() {
         let error = functions(Some("local_dat")).expect_err("unknown");
         let found = error.diagnostics().iter().next().expect("a finding");
-        assert_eq!((found.code, found.help[0].as_str()), (code::UNKNOWN_FUNCTION, "did you mean `local_date`?"));
+        assert_eq!(
+            (found.code, found.help[0].as_str()),
+            (code::UNKNOWN_FUNCTION, "did you mean `local_date`?")
+        );
     }
 
     #[test]
     fn schemas_name_every_key_of_their_file() {
-        let keys = |kind| schema_print(kind).pointer("/properties").and_then(Json::as_object).expect("keys").len();
+        let keys =
+            |kind| schema_print(kind).pointer("/properties").and_then(Json::as_object).expect("keys").len();
         assert_eq!(keys(FileKind::Pipeline), 11);
         assert_eq!(keys(FileKind::Models), 3);
     }

@@ -61,10 +61,12 @@ pub async fn show(around: &Surroundings, common: &Common, request: &ShowRequest)
     let last = lake.last_commit().await?;
     let query = parse(&request.what, &graph, last.as_ref())?;
     let tables = needed(&query);
-    let all_published = last.as_ref().filter(|commit| tables.iter().all(|table| match table {
-        TableName::Bare(name) => commit.tables.contains_key(name),
-        TableName::Source(_) => false,
-    }));
+    let all_published = last.as_ref().filter(|commit| {
+        tables.iter().all(|table| match table {
+            TableName::Bare(name) => commit.tables.contains_key(name),
+            TableName::Source(_) => false,
+        })
+    });
     let asked = common.as_of.is_some() || !common.vars.is_empty();
     let asking = Asking { around, common, lake: &lake, query: &query, limit: request.limit };
     match all_published {
@@ -90,8 +92,10 @@ fn parse(what: &str, graph: &Graph, last: Option<&Commit>) -> Result<Query, Erro
             None => unknown.help("type `goodwill ls` to see what there is"),
         }));
     }
-    let order = graph.models().find(|model| model.name.as_str() == word).map(|model| &model.contract.order_by);
-    let order = order.filter(|order| !order.is_empty()).map(|order| format!(" order by {}", order.join(", ")));
+    let order =
+        graph.models().find(|model| model.name.as_str() == word).map(|model| &model.contract.order_by);
+    let order =
+        order.filter(|order| !order.is_empty()).map(|order| format!(" order by {}", order.join(", ")));
     let text = format!("select * from {word}{}", order.unwrap_or_default());
     Ok(query::parse(&SourceFile::new("query", &text))?)
 }
@@ -131,7 +135,11 @@ async fn published(asking: &Asking<'_>, graph: &Graph, commit: &Commit) -> Resul
     let scratch = context::Scratch::of(around, &(around.fresh_word)());
     let engine = context::engine(around, common, Some(&graph.project().pipeline), scratch.path())?;
     let batches = engine.collect(&typed, &bindings, Some(limit.saturating_add(1)), engine.whole()).await?;
-    let origin = format!("version {}, as of {}", commit.version, spoken(commit.as_of, &graph.project().pipeline.time_zone_name));
+    let origin = format!(
+        "version {}, as of {}",
+        commit.version,
+        spoken(commit.as_of, &graph.project().pipeline.time_zone_name)
+    );
     Ok(shown(Arc::clone(&typed.schema), batches, origin, limit))
 }
 
@@ -166,8 +174,11 @@ async fn draft(asking: &Asking<'_>, graph: Graph, last: Option<Commit>) -> Resul
     let plan = plan::build(&typed, &state, &Request::default())?;
     let ground = run::Ground { engine: &engine, typed: &typed, state: &state, lake, plan: &plan };
     let drafted = run::draft(&ground, query).await?;
-    let batches = engine.collect(&drafted.query, &drafted.bindings, Some(limit.saturating_add(1)), engine.whole()).await?;
-    let origin = format!("draft, as of {}", spoken(typed.as_of, &typed.graph.project().pipeline.time_zone_name));
+    let batches = engine
+        .collect(&drafted.query, &drafted.bindings, Some(limit.saturating_add(1)), engine.whole())
+        .await?;
+    let origin =
+        format!("draft, as of {}", spoken(typed.as_of, &typed.graph.project().pipeline.time_zone_name));
     Ok(shown(Arc::clone(&drafted.query.schema), batches, origin, limit))
 }
 

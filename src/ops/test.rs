@@ -82,7 +82,12 @@ pub async fn test(around: &Surroundings, common: &Common, kind: TestKind) -> Res
 }
 
 /// The schemas of the sources, from the lock where there is one.
-async fn world(around: &Surroundings, common: &Common, graph: &Graph, lake: Option<&Lake>) -> Result<State, Error> {
+async fn world(
+    around: &Surroundings,
+    common: &Common,
+    graph: &Graph,
+    lake: Option<&Lake>,
+) -> Result<State, Error> {
     let last = match lake {
         Some(lake) => lake.last_commit().await?,
         None => None,

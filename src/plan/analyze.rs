@@ -84,8 +84,8 @@ fn type_model(
 ) -> Result<TypedModel, Diagnostics> {
     let mut found = Diagnostics::default();
     let relations = relations(graph, graph.inputs(&model.name), sources);
-    let query = engine::analyze(&model.query, &relations, parameters)
-        .and_then(|typed| conform(&typed, model));
+    let query =
+        engine::analyze(&model.query, &relations, parameters).and_then(|typed| conform(&typed, model));
     let query = found.keep(query);
     let mut audits = Vec::new();
     for (audit, inputs) in model.audits.iter().zip(graph.audit_inputs(&model.name)) {
@@ -134,11 +134,7 @@ fn at_audit(found: &Diagnostics, audit: &str, place: &Place) -> Diagnostics {
     found.iter().map(moved).collect()
 }
 
-fn relations(
-    graph: &Graph,
-    inputs: &[Input],
-    sources: &BTreeMap<NodeName, SchemaRef>,
-) -> Vec<Relation> {
+fn relations(graph: &Graph, inputs: &[Input], sources: &BTreeMap<NodeName, SchemaRef>) -> Vec<Relation> {
     let mut relations: BTreeMap<TableName, Relation> = BTreeMap::new();
     for input in inputs {
         let relation = match &input.node {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    MadeFrom, MemoryClass, Plan, Reason, Recheck, Refresh, Request, Skipped, Step, StepKind,
-    TypedGraph, WhySkipped, fingerprint,
+    MadeFrom, MemoryClass, Plan, Reason, Recheck, Refresh, Request, Skipped, Step, StepKind, TypedGraph,
+    WhySkipped, fingerprint,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::graph::{Facts, Node};
@@ -171,18 +171,16 @@ impl World<'_> {
 
     fn steps(&self, reasons: &BTreeMap<NodeName, Reason>) -> Vec<Step> {
         let models = self.typed.graph.models();
-        let steps = models.filter_map(|model| {
-            reasons.get(&model.name).map(|reason| self.step(model, reason.clone()))
-        });
+        let steps = models
+            .filter_map(|model| reasons.get(&model.name).map(|reason| self.step(model, reason.clone())));
         steps.collect()
     }
 
     fn step(&self, model: &Model, reason: Reason) -> Step {
         let sources = self.typed.graph.sources_read(&model.name);
         let read = sources.iter().filter_map(|name| self.state.sources.get(name));
-        let (rows, bytes) = read.fold((0, 0), |(rows, bytes), source| {
-            (rows + source.rows, bytes + source.bytes)
-        });
+        let (rows, bytes) =
+            read.fold((0, 0), |(rows, bytes), source| (rows + source.rows, bytes + source.bytes));
         let inputs = self.typed.graph.inputs(&model.name).iter();
         Step {
             model: model.name.clone(),

@@ -51,7 +51,8 @@ fn summary(text: &mut String, plan: &Plan) {
     let same = plan.skipped.iter().filter(|skipped| skipped.why == WhySkipped::UpToDate).count();
     if !plan.is_empty() {
         let next = plan.parent.unwrap_or(0) + 1;
-        let _ = writeln!(text, "{written} tables are written, {kept} intermediates computed, {same} tables stay");
+        let _ =
+            writeln!(text, "{written} tables are written, {kept} intermediates computed, {same} tables stay");
         let _ = writeln!(text, "published together as version {next}");
     }
 }

@@ -37,10 +37,14 @@ fn hash(parts: &[&str]) -> String {
 /// The fingerprint of a model's own files: SQL, contract, audits, and the program's version.
 pub(super) fn definition(model: &Model) -> String {
     let contract = serde_json::to_string(&model.contract).unwrap_or_default();
-    let audits: Vec<String> = model.audits.iter().map(|audit| {
-        let query = audit.query().map_or("", |query| query.file.text());
-        format!("{} {:?} {query}", audit.name, rule_text(&audit.rule))
-    }).collect();
+    let audits: Vec<String> = model
+        .audits
+        .iter()
+        .map(|audit| {
+            let query = audit.query().map_or("", |query| query.file.text());
+            format!("{} {:?} {query}", audit.name, rule_text(&audit.rule))
+        })
+        .collect();
     let audits = audits.join("\n");
     let kept = format!("{:?}", model.materialization);
     hash(&[model.query.file.text(), &contract, &audits, &kept, engine::VERSION])
@@ -66,8 +70,7 @@ pub(super) fn project(graph: &Graph) -> String {
 
 /// The fingerprint of all parameters' values.
 pub(super) fn parameters(parameters: &Parameters) -> String {
-    let values: Vec<String> =
-        parameters.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+    let values: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
     hash(&values.iter().map(String::as_str).collect::<Vec<_>>())
 }
 

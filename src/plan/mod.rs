@@ -20,14 +20,12 @@ mod explain;
 mod fingerprint;
 mod outcome;
 
-pub use analyze::{analyze, input_schemas, relation, retype};
 pub use crate::lake::MadeFrom;
+pub use analyze::{analyze, input_schemas, relation, retype};
 pub use build::build;
 pub use explain::explain;
 pub use fingerprint::sha256_hex;
-pub use outcome::{
-    AuditResult, Ending, Event, Observer, Outcome, Phase, StepResult, StepStatus,
-};
+pub use outcome::{AuditResult, Ending, Event, Observer, Outcome, Phase, StepResult, StepStatus};
 
 /// A graph whose every query was found sound and typed.
 #[derive(Debug, Clone)]

@@ -1,14 +1,14 @@
 //! Audits: rules whose broken rows stop a publication.
 
-use super::contract::{ColumnType, Contract};
 use super::Model;
+use super::contract::{ColumnType, Contract};
 use super::load::place;
 use super::model::Written;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code};
 use crate::ident::NodeName;
 use crate::query::{self, Query};
-use crate::value::{Value, ValueType};
 use crate::spec::{BrokenRows, ColumnSpec, ColumnTest, Document, ModelTest, Range, Reconciles};
+use crate::value::{Value, ValueType};
 
 /// One rule of one model.
 #[derive(Debug, Clone)]
@@ -268,9 +268,9 @@ fn row_rule_as_sql(rule: &Rule, model: &NodeName, contract: &Contract) -> Option
                  having count(*) > 1{nulls}"
             ))
         }
-        Rule::NotNull { column } => Some(format!(
-            "select count(*) as rows from {model} where {column} is null having count(*) > 0"
-        )),
+        Rule::NotNull { column } => {
+            Some(format!("select count(*) as rows from {model} where {column} is null having count(*) > 0"))
+        }
         Rule::AcceptedValues { column, values } => {
             let values = values.iter().map(|value| format!("'{}'", value.replace('\'', "''")));
             let values = values.collect::<Vec<_>>().join(", ");
@@ -285,8 +285,7 @@ fn row_rule_as_sql(rule: &Rule, model: &NodeName, contract: &Contract) -> Option
                 bound.as_ref().map(|bound| format!("{column} {sign} cast('{bound}' as {data_type})"))
             };
             let sides: Vec<String> = [side(min, "<"), side(max, ">")].into_iter().flatten().collect();
-            (!sides.is_empty())
-                .then(|| format!("select {column} from {model} where {}", sides.join(" or ")))
+            (!sides.is_empty()).then(|| format!("select {column} from {model} where {}", sides.join(" or ")))
         }
     }
 }

@@ -205,7 +205,17 @@ mod tests {
 
     #[test]
     fn type_names_read_back_as_they_are_shown() {
-        for name in ["smallint", "integer", "bigint", "varchar", "boolean", "date", "timestamp", "decimal(18, 2)", "double"] {
+        for name in [
+            "smallint",
+            "integer",
+            "bigint",
+            "varchar",
+            "boolean",
+            "date",
+            "timestamp",
+            "decimal(18, 2)",
+            "double",
+        ] {
             assert_eq!(ColumnType::parse(name).map(|t| t.to_string()), Ok(name.to_owned()));
         }
     }

@@ -25,9 +25,8 @@ pub(super) fn read(folder: &Path, shown: &str) -> Result<SourceFile, Diagnostic>
         return Err(Diagnostic::error(code::FILE_TOO_LARGE, message));
     }
     let bytes = std::fs::read(&path).map_err(missing)?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        Diagnostic::error(code::YAML_SYNTAX, format!("`{shown}` is not UTF-8 text"))
-    })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Diagnostic::error(code::YAML_SYNTAX, format!("`{shown}` is not UTF-8 text")))?;
     Ok(SourceFile::new(shown, &text))
 }
 

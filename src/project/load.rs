@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{audit, files};
 use super::model::{self, Folder};
 use super::{Materialization, Model, Project, UnitTest, Visibility, pipeline, unit_test};
+use super::{audit, files};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code};
 use crate::ident::NodeName;
 use crate::query;
@@ -70,7 +70,8 @@ fn find_pipeline(at: &Location) -> Result<SourceFile, Diagnostics> {
         (None, [only]) => only.clone(),
         (None, []) => {
             let found = Diagnostic::error(code::NO_PIPELINE, "there is no pipeline file here");
-            let found = found.help("type `goodwill demo` for a project with data, or `goodwill init` for an empty one");
+            let found = found
+                .help("type `goodwill demo` for a project with data, or `goodwill init` for an empty one");
             return Err(found.help("or go to the folder that has `pipelines/`").into());
         }
         (None, many) => {

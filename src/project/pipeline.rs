@@ -26,19 +26,22 @@ pub(super) fn check(
     let name = named(PipelineName::parse(&spec.value.name), document.place("/name"));
     let name = found.keep(name);
     let zone_name = spec.value.time_zone.clone().unwrap_or_else(|| "UTC".to_owned());
-    let zone = interval::parse_zone(&zone_name).map_err(|cause| {
-        Diagnostics::from(wrong(cause.to_string(), document.place("/time_zone")))
-    });
+    let zone = interval::parse_zone(&zone_name)
+        .map_err(|cause| Diagnostics::from(wrong(cause.to_string(), document.place("/time_zone"))));
     let zone = found.keep(zone);
     let location = resolved(&spec.value.sources.location, document.place("/sources/location"), environment);
     let location = found.keep(location);
-    let variables = each(&spec.value.vars, &mut found, |name, value, found| variable(document, name, value, found));
-    let sources = each(&spec.value.sources.tables, &mut found, |name, value, found| source(document, name, value, found));
+    let variables =
+        each(&spec.value.vars, &mut found, |name, value, found| variable(document, name, value, found));
+    let sources = each(&spec.value.sources.tables, &mut found, |name, value, found| {
+        source(document, name, value, found)
+    });
     let targets = each(&spec.value.targets, &mut found, |name, value, found| {
         target(document, name, value, environment, found)
     });
     let default_target = spec.value.default_target.clone();
-    let default_target = default_target.map(|value| Located { value, place: document.place("/default_target") });
+    let default_target =
+        default_target.map(|value| Located { value, place: document.place("/default_target") });
     check_default(default_target.as_ref(), &targets, &mut found);
     let as_of = spec.value.as_of.clone().map(|value| Located { value, place: document.place("/as_of") });
     match (name, zone, location) {
@@ -129,7 +132,8 @@ fn variable(
             _ => document.text(&pointer).unwrap_or_default().to_owned(),
         };
         let place = document.place(&pointer);
-        let value = variables::read(&parsed, &variable, &text).map_err(|bad| Diagnostics::from(bad.at(place)));
+        let value =
+            variables::read(&parsed, &variable, &text).map_err(|bad| Diagnostics::from(bad.at(place)));
         variable.default = Some(found.keep::<Value>(value)?);
     }
     Some((parsed, variable))

@@ -95,9 +95,7 @@ fn one(document: &Document, pointer: &str, spec: &UnitTestSpec, found: &mut Diag
 fn table_name(text: &str) -> Option<TableName> {
     match text.split_once('.') {
         None => NodeName::parse(text).ok().map(TableName::Bare),
-        Some((schema, name)) if schema == SOURCES_SCHEMA => {
-            NodeName::parse(name).ok().map(TableName::Source)
-        }
+        Some((schema, name)) if schema == SOURCES_SCHEMA => NodeName::parse(name).ok().map(TableName::Source),
         Some(_) => None,
     }
 }

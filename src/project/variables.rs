@@ -33,9 +33,11 @@ pub fn bind(
         let value = match (given.get(name.as_str()), &variable.default) {
             (Some(text), _) => read(name, variable, text),
             (None, Some(default)) => Ok(default.clone()),
-            (None, None) => Err(Diagnostic::error(code::BAD_VARIABLE, format!("variable `{name}` has no value"))
-                .at(variable.place.clone())
-                .help(format!("give it one: `--vars {name}=…`, or write a `default`"))),
+            (None, None) => {
+                Err(Diagnostic::error(code::BAD_VARIABLE, format!("variable `{name}` has no value"))
+                    .at(variable.place.clone())
+                    .help(format!("give it one: `--vars {name}=…`, or write a `default`")))
+            }
         };
         if let Some(value) = found.keep(value.map_err(Diagnostics::from)) {
             parameters.insert(name.clone(), value);

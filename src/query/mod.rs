@@ -10,8 +10,7 @@ use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{
-    Expr, ObjectName, SetExpr, Spanned as _, Statement, Value as AstValue, visit_expressions,
-    visit_relations,
+    Expr, ObjectName, SetExpr, Spanned as _, Statement, Value as AstValue, visit_expressions, visit_relations,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -149,9 +148,7 @@ fn split_position(text: &str) -> (&str, Option<(usize, usize)>) {
 
 fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(letters).collect()
-    })
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 fn word_length(file: &SourceFile, line: usize, column: usize) -> usize {

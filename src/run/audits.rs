@@ -33,11 +33,9 @@ fn row_check(rule: &Rule) -> Option<RowCheck> {
         Rule::AcceptedValues { column, values } => {
             Some(RowCheck::AcceptedValues(column.clone(), values.clone()))
         }
-        Rule::Range { column, min, max } => Some(RowCheck::Range {
-            column: column.clone(),
-            min: min.clone(),
-            max: max.clone(),
-        }),
+        Rule::Range { column, min, max } => {
+            Some(RowCheck::Range { column: column.clone(), min: min.clone(), max: max.clone() })
+        }
         Rule::NoRows { .. } => None,
     }
 }
@@ -53,9 +51,9 @@ pub(super) fn while_computing(model: &Model, broken: &[Broken]) -> Vec<AuditResu
         broken: found.map_or(0, |found| found.rows),
         examples: found.map(|found| found.examples.clone()).unwrap_or_default(),
     };
-    let checked = rules.iter().map(|(audit, check)| {
-        result(&audit.name, broken.iter().find(|found| found.check == *check))
-    });
+    let checked = rules
+        .iter()
+        .map(|(audit, check)| result(&audit.name, broken.iter().find(|found| found.check == *check)));
     let implied = broken.iter().filter(|found| rules.iter().all(|(_, check)| *check != found.check));
     let implied = implied.map(|found| result(&implied_name(&found.check), Some(found)));
     checked.chain(implied).collect()
@@ -98,7 +96,8 @@ pub(super) async fn check(
     };
     let inputs = graph.audit_inputs(&pending.model).get(pending.audit).map(Vec::as_slice);
     let bindings = bindings::bind(job, inputs.unwrap_or_default(), products)?;
-    let (Some(audit), Some(Some(query))) = (model.audits.get(pending.audit), typed.audits.get(pending.audit)) else {
+    let (Some(audit), Some(Some(query))) = (model.audits.get(pending.audit), typed.audits.get(pending.audit))
+    else {
         return Err(super::bug("an audit without a query").into());
     };
     let batches = job.engine.collect(query, &bindings, None, share).await;
@@ -131,9 +130,8 @@ fn examples(batches: &[RecordBatch], model: &Model) -> Vec<String> {
 
 fn example(batch: &RecordBatch, row: usize, model: &Model) -> String {
     let schema = batch.schema();
-    let personal = |name: &str| {
-        model.contract.column(name).is_some_and(|column| column.privacy == Privacy::Personal)
-    };
+    let personal =
+        |name: &str| model.contract.column(name).is_some_and(|column| column.privacy == Privacy::Personal);
     let options = FormatOptions::default().with_null("null");
     let shown = schema.fields().iter().enumerate().filter(|(_, field)| !personal(field.name()));
     let value = |(at, field): (usize, &std::sync::Arc<arrow::datatypes::Field>)| {

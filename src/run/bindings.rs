@@ -88,7 +88,12 @@ fn published(job: &Job<'_>, name: &NodeName) -> Option<Binding> {
 }
 
 /// The rows of a published table.
-pub(super) fn of_entry(lake: &Lake, name: &NodeName, entry: &TableEntry, contract: &Contract) -> Option<Binding> {
+pub(super) fn of_entry(
+    lake: &Lake,
+    name: &NodeName,
+    entry: &TableEntry,
+    contract: &Contract,
+) -> Option<Binding> {
     let file = |file: &crate::lake::FileEntry| {
         let key = lake.file_key(name, file).ok()?;
         Some(DataFile { store: lake.store().clone(), key, size: file.bytes, rows: file.rows })

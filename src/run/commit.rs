@@ -9,12 +9,12 @@ use crate::engine::{self, Written};
 use crate::ident::NodeName;
 use crate::interval::Instant;
 use crate::lake::{
-    ColumnStatistics, Commit, CommitOutcome, DeltaPosition, Extra, FORMAT, FileEntry, Intent, JournalEntry, LakeError,
-    Part, Slice, TableColumn, TableContract, TableEntry, TableType,
+    ColumnStatistics, Commit, CommitOutcome, DeltaPosition, Extra, FORMAT, FileEntry, Intent, JournalEntry,
+    LakeError, Part, Slice, TableColumn, TableContract, TableEntry, TableType,
 };
 use crate::plan::Step;
-use crate::store::Key;
 use crate::project::{ColumnType, Contract, Nullability, Privacy};
+use crate::store::Key;
 
 /// Writes what the attempt sets out to do, before its first file.
 pub(super) async fn write_intent(job: &Job<'_>, started_at: Instant) -> Result<(), Diagnostics> {
@@ -34,7 +34,12 @@ pub(super) async fn write_intent(job: &Job<'_>, started_at: Instant) -> Result<(
 }
 
 /// Writes that a step is done, with the hashes of its files.
-pub(super) async fn write_journal(job: &Job<'_>, sequence: u32, step: &Step, written: &Written) -> Result<(), Diagnostics> {
+pub(super) async fn write_journal(
+    job: &Job<'_>,
+    sequence: u32,
+    step: &Step,
+    written: &Written,
+) -> Result<(), Diagnostics> {
     let files = written.files.iter().map(|file| {
         serde_json::json!({"key": file.key, "bytes": file.bytes, "rows": file.rows, "sha256": file.sha256})
     });
@@ -57,9 +62,11 @@ pub(super) async fn publish(job: &Job<'_>, audited: &Audited) -> Result<CommitOu
     let version = audited.version(job.plan);
     let committed_at = (job.clock)();
     let last = job.state.last.as_ref();
-    let mut tables: BTreeMap<NodeName, TableEntry> = last.map(|commit| commit.tables.clone()).unwrap_or_default();
+    let mut tables: BTreeMap<NodeName, TableEntry> =
+        last.map(|commit| commit.tables.clone()).unwrap_or_default();
     for step in published_steps(job.plan) {
-        let (Some(written), Some(model)) = (audited.table(&step.model), job.typed.graph.model(&step.model)) else {
+        let (Some(written), Some(model)) = (audited.table(&step.model), job.typed.graph.model(&step.model))
+        else {
             return Err(super::bug("a step of the plan was not staged").into());
         };
         let entry = entry(job, step, written, &model.contract, (version, committed_at)).map_err(found)?;

@@ -55,14 +55,19 @@ async fn data_test(
     let mut bound = Bindings::new();
     for (table, model) in &tables {
         let entry = state.last.as_ref().and_then(|commit| commit.tables.get(&model.name));
-        let Some(binding) = entry.and_then(|entry| bindings::of_entry(lake, &model.name, entry, &model.contract)) else {
+        let Some(binding) =
+            entry.and_then(|entry| bindings::of_entry(lake, &model.name, entry, &model.contract))
+        else {
             return Ok(None);
         };
         bound.insert(table.clone(), binding);
     }
     let query = project::audit_query(audit, model)?;
-    let relations: Vec<_> = tables.iter().map(|(table, model)| plan::relation(model, table.clone())).collect();
-    let at_audit = |found: Diagnostics| found.iter().map(|f: &Diagnostic| f.clone().at(audit.place.clone())).collect::<Diagnostics>();
+    let relations: Vec<_> =
+        tables.iter().map(|(table, model)| plan::relation(model, table.clone())).collect();
+    let at_audit = |found: Diagnostics| {
+        found.iter().map(|f: &Diagnostic| f.clone().at(audit.place.clone())).collect::<Diagnostics>()
+    };
     let query = engine::analyze(&query, &relations, &typed.parameters).map_err(at_audit)?;
     let batches = engine.collect(&Arc::new(query), &bound, None, engine.whole()).await.map_err(at_audit)?;
     Ok(Some(audits::result(model, audit, &batches)))

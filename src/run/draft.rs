@@ -79,7 +79,9 @@ fn node(typed: &TypedGraph, table: Option<&TableName>) -> Option<Node> {
     let sources = &typed.graph.project().pipeline.sources;
     match table? {
         TableName::Bare(name) if typed.graph.model(name).is_some() => Some(Node::Model(name.clone())),
-        TableName::Bare(name) | TableName::Source(name) if sources.contains_key(name) => Some(Node::Source(name.clone())),
+        TableName::Bare(name) | TableName::Source(name) if sources.contains_key(name) => {
+            Some(Node::Source(name.clone()))
+        }
         _ => None,
     }
 }
@@ -108,14 +110,16 @@ async fn produce(ground: &Ground<'_>, model: &Model, products: &Products) -> Res
     let Ground { engine, typed, state, lake, plan } = *ground;
     let entry = state.last.as_ref().and_then(|commit| commit.tables.get(&model.name));
     if plan.step(&model.name).is_none()
-        && let Some(binding) = entry.and_then(|entry| bindings::of_entry(lake, &model.name, entry, &model.contract))
+        && let Some(binding) =
+            entry.and_then(|entry| bindings::of_entry(lake, &model.name, entry, &model.contract))
     {
         return Ok(binding);
     }
     let mut inputs = Bindings::new();
     for input in typed.graph.inputs(&model.name) {
         let binding = of_node(typed, state, &input.node, products);
-        inputs.insert(input.table.clone(), binding.ok_or_else(|| super::bug("a draft's input is not there"))?);
+        inputs
+            .insert(input.table.clone(), binding.ok_or_else(|| super::bug("a draft's input is not there"))?);
     }
     let Some(queries) = typed.model(&model.name) else {
         return Err(super::bug("a draft of an unknown model").into());

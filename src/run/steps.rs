@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::stream::{FuturesUnordered, StreamExt};
 use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::audits::{self, Pending};
 use super::bindings::{self, Products};
@@ -16,9 +16,7 @@ use crate::engine::{
     WrittenFile,
 };
 use crate::ident::NodeName;
-use crate::plan::{
-    AuditResult, Event, Phase, Step, StepKind, StepResult, StepStatus, TypedModel,
-};
+use crate::plan::{AuditResult, Event, Phase, Step, StepKind, StepResult, StepStatus, TypedModel};
 use crate::project::{Materialization, Model};
 
 /// The least memory a step is given: below it steps run one after another.
@@ -281,7 +279,12 @@ async fn compute(job: &Job<'_>, step: &Step, products: Arc<Products>, share: Sha
     Done::Step { model: step.model.clone(), product, result }
 }
 
-async fn produce(job: &Job<'_>, step: &Step, products: &Products, share: Share) -> Result<Product, Diagnostics> {
+async fn produce(
+    job: &Job<'_>,
+    step: &Step,
+    products: &Products,
+    share: Share,
+) -> Result<Product, Diagnostics> {
     let graph = &job.typed.graph;
     let (Some(model), Some(typed)) = (graph.model(&step.model), job.typed.model(&step.model)) else {
         return Err(super::bug("a step of an unknown model").into());
@@ -293,9 +296,7 @@ async fn produce(job: &Job<'_>, step: &Step, products: &Products, share: Share) 
             let binding = Binding::View(Arc::clone(&typed.query), Arc::new(bindings));
             Ok(Product { binding, rows: 0, broken: Vec::new(), written: None })
         }
-        (StepKind::Intermediate, Materialization::Table) => {
-            keep(job, model, typed, bindings, share).await
-        }
+        (StepKind::Intermediate, Materialization::Table) => keep(job, model, typed, bindings, share).await,
     }
 }
 

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
-use arrow::compute::{CastOptions, SortColumn, cast_with_options, concat_batches, lexsort_to_indices, take_record_batch};
+use arrow::compute::{
+    CastOptions, SortColumn, cast_with_options, concat_batches, lexsort_to_indices, take_record_batch,
+};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -103,8 +105,14 @@ fn column(cells: &[Option<&Cell>], data_type: &DataType) -> Result<ArrayRef, Dia
 }
 
 /// The result in the contract's order.
-fn ordered(schema: &SchemaRef, batches: &[RecordBatch], contract: &Contract) -> Result<RecordBatch, Diagnostics> {
-    let failed = |cause: arrow::error::ArrowError| Diagnostics::from(super::bug(&format!("rows cannot be ordered: {cause}")));
+fn ordered(
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    contract: &Contract,
+) -> Result<RecordBatch, Diagnostics> {
+    let failed = |cause: arrow::error::ArrowError| {
+        Diagnostics::from(super::bug(&format!("rows cannot be ordered: {cause}")))
+    };
     let schema = batches.first().map_or_else(|| Arc::clone(schema), RecordBatch::schema);
     let batch = concat_batches(&schema, batches).map_err(failed)?;
     let keys = contract.order_by.iter().filter_map(|name| batch.column_by_name(name));
@@ -126,7 +134,8 @@ fn compare(test: &UnitTest, actual: &RecordBatch, contract: &Contract) -> Option
             columns.push(&cell.column);
         }
     }
-    let shown = if columns.is_empty() { contract.grain.iter().map(String::as_str).collect() } else { columns };
+    let shown =
+        if columns.is_empty() { contract.grain.iter().map(String::as_str).collect() } else { columns };
     let rows: Vec<Vec<String>> = (0..actual.num_rows()).map(|row| texts(actual, row, &shown)).collect();
     let mut lines = Vec::new();
     for at in 0..expected.len().max(rows.len()) {
@@ -170,7 +179,9 @@ fn difference(
             (!text.is_empty()).then(|| format!("row {}:{}", at + 1, text.trim_end_matches(';')))
         }
         (Some(cells), None) => {
-            let pairs = cells.iter().map(|cell| format!("{}: {}", cell.column, cell.text.as_deref().unwrap_or("null")));
+            let pairs = cells
+                .iter()
+                .map(|cell| format!("{}: {}", cell.column, cell.text.as_deref().unwrap_or("null")));
             Some(format!("row {} is missing: {}", at + 1, pairs.collect::<Vec<_>>().join(", ")))
         }
         (None, Some(values)) => Some(format!("row {} is too many: {}", at + 1, row(values))),
@@ -201,5 +212,6 @@ fn texts(batch: &RecordBatch, row: usize, columns: &[&str]) -> Vec<String> {
 
 fn text(values: &ArrayRef, row: usize) -> String {
     let options = FormatOptions::default().with_null("null");
-    ArrayFormatter::try_new(values.as_ref(), &options).map_or_else(|_| String::new(), |f| f.value(row).to_string())
+    ArrayFormatter::try_new(values.as_ref(), &options)
+        .map_or_else(|_| String::new(), |f| f.value(row).to_string())
 }

@@ -25,14 +25,10 @@ impl Document {
     ///
     /// Returns `GW0101` with the place the parser stopped at.
     pub fn parse(file: &SourceFile) -> Result<Self, Diagnostics> {
-        let root: Spanned<Node> = serde_saphyr::from_str(file.text())
-            .map_err(|cause| Diagnostics::from(syntax(file, &cause)))?;
-        let mut document = Self {
-            file: file.clone(),
-            json: Json::Null,
-            values: BTreeMap::new(),
-            keys: BTreeMap::new(),
-        };
+        let root: Spanned<Node> =
+            serde_saphyr::from_str(file.text()).map_err(|cause| Diagnostics::from(syntax(file, &cause)))?;
+        let mut document =
+            Self { file: file.clone(), json: Json::Null, values: BTreeMap::new(), keys: BTreeMap::new() };
         document.json = document.add("", root);
         Ok(document)
     }

@@ -17,8 +17,8 @@ mod validate;
 
 pub use document::Document;
 pub use models::{
-    ColumnSpec, ColumnTest, Expected, Given, Materialized, ModelConfig, ModelSpec, ModelTest,
-    ModelsSpec, OtherSide, Range, Reconciles, Relationship, BrokenRows, UnitTestSpec,
+    BrokenRows, ColumnSpec, ColumnTest, Expected, Given, Materialized, ModelConfig, ModelSpec, ModelTest,
+    ModelsSpec, OtherSide, Range, Reconciles, Relationship, UnitTestSpec,
 };
 pub use pipeline::{PipelineSpec, SourceSpec, SourcesSpec, TargetSpec, VariableSpec};
 

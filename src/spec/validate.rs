@@ -53,7 +53,12 @@ impl Checker<'_> {
     }
 
     /// Of several forms a value may have, explains the one the person seems to have meant.
-    fn explain_choice(&self, pointer: &str, context: &[Vec<ValidationError<'static>>], found: &mut Diagnostics) {
+    fn explain_choice(
+        &self,
+        pointer: &str,
+        context: &[Vec<ValidationError<'static>>],
+        found: &mut Diagnostics,
+    ) {
         let here = |error: &ValidationError<'_>| error.instance_path().as_str() == pointer;
         let inner = |branch: &&Vec<ValidationError<'static>>| {
             !branch.is_empty() && branch.iter().all(|error| !here(error))
@@ -87,8 +92,13 @@ impl Checker<'_> {
             }
             _ => {
                 let place = self.document.place(pointer);
-                let found_here = Diagnostic::error(code::WRONG_VALUE, "this value has none of the forms it may have");
-                let found_here = if known.is_empty() { found_here } else { found_here.help(format!("it may be: {}", known.join(", "))) };
+                let found_here =
+                    Diagnostic::error(code::WRONG_VALUE, "this value has none of the forms it may have");
+                let found_here = if known.is_empty() {
+                    found_here
+                } else {
+                    found_here.help(format!("it may be: {}", known.join(", ")))
+                };
                 found.push(found_here.at(first_line(&place)));
             }
         }

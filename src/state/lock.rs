@@ -73,11 +73,18 @@ impl SchemaLock {
     /// The lock with the sources of `pipeline` as they are in `state`.
     #[must_use]
     pub fn with(mut self, pipeline: &PipelineName, state: &State) -> Self {
-        let columns = |source: &SourceState| source.schema.fields().iter().map(|field| LockedColumn {
-            name: field.name().clone(),
-            data_type: field.data_type().to_string(),
-            nullable: field.is_nullable(),
-        }).collect();
+        let columns = |source: &SourceState| {
+            source
+                .schema
+                .fields()
+                .iter()
+                .map(|field| LockedColumn {
+                    name: field.name().clone(),
+                    data_type: field.data_type().to_string(),
+                    nullable: field.is_nullable(),
+                })
+                .collect()
+        };
         let sources = state.sources.iter().map(|(name, source)| (name.clone(), columns(source)));
         self.pipelines.insert(pipeline.clone(), sources.collect());
         self
@@ -106,7 +113,8 @@ pub fn locked(graph: &Graph, lock: &SchemaLock) -> Result<State, Diagnostics> {
             None => {
                 let message = format!("`schema.lock` does not know source `{name}`");
                 let place = pipeline.sources.get(&name).map(|source| source.place.clone());
-                let missing = Diagnostic::error(code::NO_LOCK, message).help("write it: `goodwill schema sync`");
+                let missing =
+                    Diagnostic::error(code::NO_LOCK, message).help("write it: `goodwill schema sync`");
                 found.push(match place {
                     Some(place) => missing.at(place),
                     None => missing,
@@ -120,8 +128,13 @@ pub fn locked(graph: &Graph, lock: &SchemaLock) -> Result<State, Diagnostics> {
 fn schema(source: &NodeName, columns: &[LockedColumn]) -> Result<SchemaRef, Diagnostics> {
     let field = |column: &LockedColumn| {
         let data_type: DataType = column.data_type.parse().map_err(|_| {
-            let message = format!("`schema.lock` gives `{source}.{}` the unknown type `{}`", column.name, column.data_type);
-            Diagnostics::from(Diagnostic::error(code::UNKNOWN_TYPE, message).help("write it anew: `goodwill schema sync`"))
+            let message = format!(
+                "`schema.lock` gives `{source}.{}` the unknown type `{}`",
+                column.name, column.data_type
+            );
+            Diagnostics::from(
+                Diagnostic::error(code::UNKNOWN_TYPE, message).help("write it anew: `goodwill schema sync`"),
+            )
         })?;
         Ok::<_, Diagnostics>(Field::new(&column.name, data_type, column.nullable))
     };

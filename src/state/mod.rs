@@ -56,6 +56,9 @@ impl State {
     /// The schemas of the sources.
     #[must_use]
     pub fn schemas(&self) -> BTreeMap<NodeName, SchemaRef> {
-        self.sources.iter().map(|(name, source)| (name.clone(), std::sync::Arc::clone(&source.schema))).collect()
+        self.sources
+            .iter()
+            .map(|(name, source)| (name.clone(), std::sync::Arc::clone(&source.schema)))
+            .collect()
     }
 }

@@ -27,8 +27,7 @@ const REQUESTS: usize = 16;
 /// Returns, for all sources at once: no files or no rows (GW0401), files that cannot be read
 /// (GW0402), files of one source with different columns (GW0403), and stores that do not answer.
 pub async fn pin(graph: &Graph, location: &Store, last: Option<Commit>) -> Result<State, Diagnostics> {
-    let read: BTreeSet<NodeName> =
-        graph.models().flat_map(|model| graph.sources_read(&model.name)).collect();
+    let read: BTreeSet<NodeName> = graph.models().flat_map(|model| graph.sources_read(&model.name)).collect();
     let sources = graph.project().pipeline.sources.values();
     let wanted: Vec<&Source> = sources.filter(|source| read.contains(&source.name)).collect();
     let looks = wanted.iter().map(|source| look(source, location));
@@ -72,8 +71,7 @@ pub async fn moved(state: &State) -> Result<(), Diagnostics> {
 async fn look(source: &Source, location: &Store) -> Result<SourceState, Diagnostics> {
     let infos = list(source, location).await?;
     let footers = infos.iter().map(|info| engine::read_footer(location, info));
-    let footers: Vec<Result<Footer, Diagnostic>> =
-        stream::iter(footers).buffered(REQUESTS).collect().await;
+    let footers: Vec<Result<Footer, Diagnostic>> = stream::iter(footers).buffered(REQUESTS).collect().await;
     let mut found = Diagnostics::default();
     let mut files = Vec::new();
     let mut schema: Option<(SchemaRef, ObjectInfo)> = None;
@@ -84,7 +82,8 @@ async fn look(source: &Source, location: &Store) -> Result<SourceState, Diagnost
             Some((first, of)) => {
                 if let Some(difference) = difference(first, &footer.schema) {
                     let message = format!("files of source `{}` differ: {difference}", source.name);
-                    let differ = Diagnostic::error(code::SOURCE_CHANGED, message).at(source.path.place.clone());
+                    let differ =
+                        Diagnostic::error(code::SOURCE_CHANGED, message).at(source.path.place.clone());
                     let (one, other) = (location.locate(&of.key), location.locate(&info.key));
                     found.push(differ.help(format!("compare `{one}` with `{other}`")));
                 }
@@ -99,7 +98,9 @@ async fn look(source: &Source, location: &Store) -> Result<SourceState, Diagnost
         let where_to = location.locate(&files.first().map_or_else(Key::root, |file| file.info.key.clone()));
         let message = format!("source `{}` has no rows: `{where_to}`", source.name);
         let empty = Diagnostic::error(code::MISSING_SOURCE, message).at(source.path.place.clone());
-        return Err(empty.help("a run over an empty source would publish empty tables; load the source first").into());
+        return Err(empty
+            .help("a run over an empty source would publish empty tables; load the source first")
+            .into());
     };
     let bytes = files.iter().map(|file| file.info.size).sum();
     let fingerprint = fingerprint(&files);
@@ -110,7 +111,8 @@ async fn look(source: &Source, location: &Store) -> Result<SourceState, Diagnost
 async fn list(source: &Source, location: &Store) -> Result<Vec<ObjectInfo>, Diagnostics> {
     let path = source.path.value.trim_start_matches("./").trim_end_matches('/');
     let is_glob = path.contains(['*', '?', '[', '{']);
-    let folder = if is_glob { path.split(['*', '?', '[', '{']).next().map_or("", before_slash) } else { path };
+    let folder =
+        if is_glob { path.split(['*', '?', '[', '{']).next().map_or("", before_slash) } else { path };
     let bad = |cause: String| {
         let found = Diagnostic::error(code::WRONG_VALUE, cause).at(source.path.place.clone());
         Diagnostics::from(found)

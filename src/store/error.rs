@@ -105,11 +105,9 @@ impl StoreError {
             Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
                 Self::AccessDenied { location, cause }
             }
-            Some(
-                io::ErrorKind::StorageFull
-                | io::ErrorKind::QuotaExceeded
-                | io::ErrorKind::FileTooLarge,
-            ) => Self::DiskFull { location },
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge) => {
+                Self::DiskFull { location }
+            }
             _ => Self::Unavailable { location, cause },
         }
     }
@@ -121,8 +119,7 @@ impl StoreError {
 
 fn root_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
     let own = error.downcast_ref::<io::Error>().map(io::Error::kind);
-    own.filter(|kind| *kind != io::ErrorKind::Other)
-        .or_else(|| error.source().and_then(root_kind))
+    own.filter(|kind| *kind != io::ErrorKind::Other).or_else(|| error.source().and_then(root_kind))
 }
 
 fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {

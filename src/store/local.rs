@@ -51,7 +51,10 @@ fn append(found: PathBuf, rest: &Path) -> io::Result<PathBuf> {
 ///
 /// The content is written beside the name (`name#digits`, which no listing shows) and linked: a
 /// link is made by one winner, and a reader sees the whole content or none.
-#[expect(clippy::disallowed_methods, reason = "the storage client never calls fsync: local stores are made durable here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the storage client never calls fsync: local stores are made durable here"
+)]
 pub(super) fn create(root: &Path, path: &Path, content: &[u8]) -> io::Result<Created> {
     let folder = path.parent().unwrap_or(root);
     fs::create_dir_all(folder)?;
@@ -69,7 +72,10 @@ pub(super) fn create(root: &Path, path: &Path, content: &[u8]) -> io::Result<Cre
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the storage client never calls fsync: local stores are made durable here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the storage client never calls fsync: local stores are made durable here"
+)]
 fn stage(path: &Path) -> io::Result<(PathBuf, File)> {
     loop {
         let number = STAGED.fetch_add(1, Ordering::Relaxed);
@@ -84,7 +90,10 @@ fn stage(path: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the storage client never calls fsync: local stores are made durable here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the storage client never calls fsync: local stores are made durable here"
+)]
 fn write_and_link(mut file: File, staging: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
     file.sync_all()?;
@@ -92,7 +101,10 @@ fn write_and_link(mut file: File, staging: &Path, path: &Path, content: &[u8]) -
 }
 
 /// Puts `paths` below `root` on the disk: their contents, and their names in every folder.
-#[expect(clippy::disallowed_methods, reason = "the storage client never calls fsync: local stores are made durable here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the storage client never calls fsync: local stores are made durable here"
+)]
 pub(super) fn sync(root: &Path, paths: &[PathBuf]) -> io::Result<()> {
     let mut done = BTreeSet::new();
     for path in paths {
@@ -104,7 +116,10 @@ pub(super) fn sync(root: &Path, paths: &[PathBuf]) -> io::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the storage client never calls fsync: local stores are made durable here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the storage client never calls fsync: local stores are made durable here"
+)]
 fn sync_folders(root: &Path, folder: &Path, done: &mut BTreeSet<PathBuf>) -> io::Result<()> {
     for ancestor in folder.ancestors() {
         if !done.insert(ancestor.to_owned()) {

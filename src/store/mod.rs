@@ -76,7 +76,11 @@ pub enum Created {
 /// # Errors
 ///
 /// Returns [`StoreError::InvalidLocation`] for any other kind of location.
-#[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "every store is made here, of a folder and never a file")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "every store is made here, of a folder and never a file"
+)]
 pub fn open(location: &str, base: &FilePath) -> Result<Store, StoreError> {
     let path = local_path(location)?;
     let invalid = |reason: String| StoreError::InvalidLocation { location: location.to_owned(), reason };
@@ -97,8 +101,10 @@ pub fn open(location: &str, base: &FilePath) -> Result<Store, StoreError> {
 }
 
 fn local_path(location: &str) -> Result<PathBuf, StoreError> {
-    let invalid =
-        |reason: &str| StoreError::InvalidLocation { location: location.to_owned(), reason: reason.to_owned() };
+    let invalid = |reason: &str| StoreError::InvalidLocation {
+        location: location.to_owned(),
+        reason: reason.to_owned(),
+    };
     if location.is_empty() {
         return Err(invalid("it is empty"));
     }
@@ -333,7 +339,8 @@ fn info(key: Key, found: &ObjectMeta) -> ObjectInfo {
 }
 
 fn infos(folder: &Key, found: &[ObjectMeta]) -> Result<Vec<ObjectInfo>, StoreError> {
-    let infos: Result<Vec<ObjectInfo>, InvalidKey> = found.iter().map(|found| Ok(info(Key::from_listing(&found.location)?, found))).collect();
+    let infos: Result<Vec<ObjectInfo>, InvalidKey> =
+        found.iter().map(|found| Ok(info(Key::from_listing(&found.location)?, found))).collect();
     let mut infos = infos.map_err(|cause| StoreError::unlisted(folder, &cause))?;
     infos.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(infos)

@@ -49,10 +49,7 @@ async fn create_never_overwrites() {
     let (_folder, store) = folder();
     let commit = key("c/1.json");
     assert_eq!(store.create(&commit, Bytes::from_static(b"1")).await.unwrap(), Created::Yes);
-    assert_eq!(
-        store.create(&commit, Bytes::from_static(b"2")).await.unwrap(),
-        Created::AlreadyExists
-    );
+    assert_eq!(store.create(&commit, Bytes::from_static(b"2")).await.unwrap(), Created::AlreadyExists);
     assert_eq!(store.get(&commit).await.unwrap(), "1");
     store.sync(&[commit]).await.unwrap();
     assert!(store.sync(&[key("c/2.json")]).await.unwrap_err().is_not_found());

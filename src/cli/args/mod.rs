@@ -16,7 +16,8 @@ pub(super) use common::{
     WalkFlags, common_of,
 };
 
-const ABOUT: &str = "The worth of customer relationships, computed: SQL over Parquet, published as one version";
+const ABOUT: &str =
+    "The worth of customer relationships, computed: SQL over Parquet, published as one version";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,7 +67,9 @@ pub(super) enum Command {
 /// The folder is a project as `goodwill init` makes it, with generated customers, products,
 /// orders, campaigns and contacts under demo/sources. The same flags give the same company.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  goodwill demo\n  goodwill demo --scale 0.1 /tmp/shop     100,000 customers")]
+#[command(
+    after_help = "Examples:\n  goodwill demo\n  goodwill demo --scale 0.1 /tmp/shop     100,000 customers"
+)]
 pub(super) struct DemoArgs {
     /// The folder to make
     #[arg(value_name = "DIR", default_value = "goodwill-demo")]
@@ -88,7 +91,9 @@ pub(super) struct DemoArgs {
 
 /// Write a new project: pipelines/ and sql/, yours to change
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  goodwill init shop\n  goodwill init shop --from complete_journey     with a script that fetches a real retailer's data")]
+#[command(
+    after_help = "Examples:\n  goodwill init shop\n  goodwill init shop --from complete_journey     with a script that fetches a real retailer's data"
+)]
 pub(super) struct InitArgs {
     /// The folder to write to
     #[arg(value_name = "DIR", default_value = ".")]
@@ -119,7 +124,9 @@ pub(super) struct CheckArgs {
 
 /// Show what a run would do, and why
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  goodwill plan\n  goodwill plan -s tag:value --as-of 2025-07-01\n  goodwill plan -o plan.json")]
+#[command(
+    after_help = "Examples:\n  goodwill plan\n  goodwill plan -s tag:value --as-of 2025-07-01\n  goodwill plan -o plan.json"
+)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     pub(super) walk: WalkFlags,
@@ -135,7 +142,9 @@ pub(super) struct PlanArgs {
 
 /// Compute what is missing or changed, check it, and publish it as one version
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  goodwill run\n  goodwill run -p complete_journey --sources ./complete_journey\n  goodwill run -s +rfm --as-of 2025-07-01\n  goodwill run --vars value_measure=net_sales --no-publish")]
+#[command(
+    after_help = "Examples:\n  goodwill run\n  goodwill run -p complete_journey --sources ./complete_journey\n  goodwill run -s +rfm --as-of 2025-07-01\n  goodwill run --vars value_measure=net_sales --no-publish"
+)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) walk: WalkFlags,
@@ -184,7 +193,9 @@ pub(super) struct TestArgs {
 
 /// Look at a table, a model's draft, or the rows of a query
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  goodwill show value_tiers\n  goodwill show \"select tier, count(*) as customers from value_tiers group by tier order by tier\"")]
+#[command(
+    after_help = "Examples:\n  goodwill show value_tiers\n  goodwill show \"select tier, count(*) as customers from value_tiers group by tier order by tier\""
+)]
 pub(super) struct ShowArgs {
     /// A model, or one SELECT over models
     #[arg(value_name = "MODEL|SELECT")]
@@ -204,7 +215,9 @@ pub(super) struct ShowArgs {
 
 /// List the models of a pipeline
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  goodwill ls\n  goodwill ls -s +value_tiers --output name\n  goodwill ls -s path:sql/value --output path")]
+#[command(
+    after_help = "Examples:\n  goodwill ls\n  goodwill ls -s +value_tiers --output name\n  goodwill ls -s path:sql/value --output path"
+)]
 pub(super) struct LsArgs {
     #[command(flatten)]
     pub(super) project: ProjectFlags,
@@ -242,7 +255,9 @@ pub(super) struct HistoryArgs {
 
 /// Show what a run read, wrote and checked
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  goodwill receipt\n  goodwill receipt 20260101t101500-1a2b3c4d --output json")]
+#[command(
+    after_help = "Examples:\n  goodwill receipt\n  goodwill receipt 20260101t101500-1a2b3c4d --output json"
+)]
 pub(super) struct ReceiptArgs {
     /// The run, as `goodwill history` names it
     #[arg(value_name = "RUN", default_value = "latest")]
@@ -313,7 +328,9 @@ pub(super) struct FunctionsArgs {
 
 /// Print a script that completes commands in a shell
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  goodwill completions bash > ~/.local/share/bash-completion/completions/goodwill")]
+#[command(
+    after_help = "Example:\n  goodwill completions bash > ~/.local/share/bash-completion/completions/goodwill"
+)]
 pub(super) struct CompletionsArgs {
     /// The shell
     #[arg(value_enum, value_name = "SHELL")]
@@ -335,7 +352,8 @@ impl Command {
             | Self::Receipt(ReceiptArgs { output, .. })
             | Self::Recover(RecoverArgs { output, .. })
             | Self::Schema(
-                SchemaCommand::Sync(SchemaArgs { output, .. }) | SchemaCommand::Diff(SchemaArgs { output, .. }),
+                SchemaCommand::Sync(SchemaArgs { output, .. })
+                | SchemaCommand::Diff(SchemaArgs { output, .. }),
             )
             | Self::Functions(FunctionsArgs { output, .. }) => output.output,
             Self::Ls(LsArgs { output: Listing::Json, .. }) => Output::Json,

@@ -38,7 +38,8 @@ fn every_command_and_flag_has_a_help_text() {
 fn the_commands_are_those_of_the_documents() {
     let command = Arguments::command();
     let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-    let expected = "demo init check plan run test show ls history receipt recover schema functions completions";
+    let expected =
+        "demo init check plan run test show ls history receipt recover schema functions completions";
     assert_eq!(names.join(" "), expected);
 }
 
@@ -49,10 +50,9 @@ fn build_is_another_word_for_run() {
 
 #[test]
 fn common_flags_are_understood_together() {
-    let args = run(
-        "run -p shop -s a -s +b --exclude c -t prod --sources in --root out --vars x=1 --vars y=a=b \
-         --as-of 2025-01-01 --known-at 2025-02-01 --threads 2 --memory-limit 1GiB",
-    );
+    let args =
+        run("run -p shop -s a -s +b --exclude c -t prod --sources in --root out --vars x=1 --vars y=a=b \
+         --as-of 2025-01-01 --known-at 2025-02-01 --threads 2 --memory-limit 1GiB");
     let common = args.walk.common();
     assert_eq!(common.pipeline.as_deref(), Some("shop"));
     assert_eq!(common.select, ["a", "+b"]);
@@ -60,7 +60,10 @@ fn common_flags_are_understood_together() {
     assert_eq!(common.target.as_deref(), Some("prod"));
     assert_eq!((common.sources.as_deref(), common.root.as_deref()), (Some("in"), Some("out")));
     assert_eq!(common.vars.get("y").map(String::as_str), Some("a=b"));
-    assert_eq!((common.as_of.as_deref(), common.known_at.as_deref()), (Some("2025-01-01"), Some("2025-02-01")));
+    assert_eq!(
+        (common.as_of.as_deref(), common.known_at.as_deref()),
+        (Some("2025-01-01"), Some("2025-02-01"))
+    );
     assert_eq!((common.threads, common.memory_limit), (Some(2), Some(1 << 30)));
 }
 

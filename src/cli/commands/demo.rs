@@ -95,8 +95,11 @@ fn published(demo: &Demo, stopped: Option<StopCause>, frame: Frame) -> String {
 }
 
 fn figures(headlines: &Headlines) -> String {
-    let tiers: Vec<String> =
-        headlines.tiers.iter().map(|tier| format!("{} {}", tier.tier, words::grouped(tier.customers))).collect();
+    let tiers: Vec<String> = headlines
+        .tiers
+        .iter()
+        .map(|tier| format!("{} {}", tier.tier, words::grouped(tier.customers)))
+        .collect();
     let mut text = format!(
         "\nin the last twelve months\n  net sales            {} from {}\n  customers by value   {}\n",
         words::grouped_decimal(&headlines.net_sales),

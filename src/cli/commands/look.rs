@@ -5,7 +5,9 @@ use arrow::json::writer::{JsonArray, WriterBuilder};
 use arrow::record_batch::RecordBatch;
 use serde_json::{Value as Json, json};
 
-use super::{Exit, HistoryArgs, Output, ReceiptArgs, RecoverArgs, Session, ShowArgs, common_of, ops, tables, words};
+use super::{
+    Exit, HistoryArgs, Output, ReceiptArgs, RecoverArgs, Session, ShowArgs, common_of, ops, tables, words,
+};
 use crate::cli::tables::{Frame, Grid};
 use crate::diagnostic::{Diagnostic, code};
 use crate::functions::sql_type;
@@ -58,9 +60,7 @@ fn shown_document(shown: &Shown) -> Result<Json, Diagnostic> {
 }
 
 fn columns(schema: &SchemaRef) -> Json {
-    let column = |field: &arrow::datatypes::FieldRef| {
-        json!({"name": field.name(), "type": sql_type(field.data_type()), "nullable": field.is_nullable()})
-    };
+    let column = |field: &arrow::datatypes::FieldRef| json!({"name": field.name(), "type": sql_type(field.data_type()), "nullable": field.is_nullable()});
     schema.fields().iter().map(column).collect()
 }
 
@@ -121,7 +121,8 @@ fn history_text(history: &History, frame: Frame) -> String {
     if history.versions.is_empty() {
         return format!("nothing is published in {} yet\n", history.root);
     }
-    let mut grid = Grid::new(&[">version", "published", "as of", "pipeline", ">tables", ">rows", "run", "changed"]);
+    let mut grid =
+        Grid::new(&[">version", "published", "as of", "pipeline", ">tables", ">rows", "run", "changed"]);
     for version in &history.versions {
         grid.row([
             version.number.to_string(),
@@ -155,14 +156,18 @@ pub(in crate::cli) async fn receipt(session: &Session, args: &ReceiptArgs) -> Re
 /// The plain values first, then what was read and computed, and how many rules were checked.
 fn receipt_text(receipt: &Json, frame: Frame) -> String {
     let Json::Object(entries) = receipt else { return format!("{receipt:#}\n") };
-    let is_plain = |value: &&Json| !value.is_array() && !value.as_object().is_some_and(|it| it.values().any(Json::is_object));
+    let is_plain = |value: &&Json| {
+        !value.is_array() && !value.as_object().is_some_and(|it| it.values().any(Json::is_object))
+    };
     let simple: Vec<(&String, &Json)> = entries.iter().filter(|(_, value)| is_plain(value)).collect();
     let width = simple.iter().map(|(key, _)| key.chars().count()).max().unwrap_or(0);
-    let mut text: String = simple.iter().map(|(key, value)| format!("{key:width$}  {}\n", plain(value))).collect();
+    let mut text: String =
+        simple.iter().map(|(key, value)| format!("{key:width$}  {}\n", plain(value))).collect();
     text.push_str(&inputs_text(receipt, frame));
     text.push_str(&steps_text(receipt, frame));
     text.push_str(&audits_text(receipt));
-    let failures = list(receipt, "failures").map(|failure| format!("\nfailed: {}: {}", word(failure, "code"), word(failure, "message")));
+    let failures = list(receipt, "failures")
+        .map(|failure| format!("\nfailed: {}: {}", word(failure, "code"), word(failure, "message")));
     text.push_str(&failures.collect::<String>());
     if text.ends_with('\n') { text } else { text + "\n" }
 }
@@ -171,7 +176,12 @@ fn inputs_text(receipt: &Json, frame: Frame) -> String {
     let mut grid = Grid::new(&["read", ">rows", ">size", ">files"]);
     for (name, input) in receipt.get("inputs").and_then(Json::as_object).into_iter().flatten() {
         let files = list(input, "files").count().to_string();
-        grid.row([name.clone(), words::grouped(number(input, "rows")), words::bytes(number(input, "bytes")), files]);
+        grid.row([
+            name.clone(),
+            words::grouped(number(input, "rows")),
+            words::bytes(number(input, "bytes")),
+            files,
+        ]);
     }
     format!("\n{}", grid.render(frame))
 }
@@ -234,12 +244,8 @@ pub(in crate::cli) async fn recover(session: &Session, args: &RecoverArgs) -> Re
 }
 
 fn recovered_document(recovered: &Recovered) -> Json {
-    let table = |(name, rolled): (&crate::ident::NodeName, &crate::lake::RolledForward)| {
-        json!({"table": name, "from": rolled.from, "to": rolled.to})
-    };
-    let orphan = |orphan: &crate::lake::Orphan| {
-        json!({"attempt": orphan.attempt, "pipeline": orphan.pipeline, "started_at": orphan.started_at})
-    };
+    let table = |(name, rolled): (&crate::ident::NodeName, &crate::lake::RolledForward)| json!({"table": name, "from": rolled.from, "to": rolled.to});
+    let orphan = |orphan: &crate::lake::Orphan| json!({"attempt": orphan.attempt, "pipeline": orphan.pipeline, "started_at": orphan.started_at});
     json!({
         "version": recovered.version,
         "tables": recovered.tables.iter().map(table).collect::<Vec<_>>(),
@@ -281,7 +287,8 @@ mod tests {
         let amounts = Decimal128Array::from(vec![Some(12_345_678_901_234_567_890), None]);
         let amounts = amounts.with_precision_and_scale(38, 2).expect("a decimal");
         let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
-        let columns: Vec<(&str, ArrayRef, bool)> = vec![("id", ids, false), ("amount", Arc::new(amounts), true)];
+        let columns: Vec<(&str, ArrayRef, bool)> =
+            vec![("id", ids, false), ("amount", Arc::new(amounts), true)];
         let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("a batch");
         let expected = json!([{"id": 1, "amount": "123456789012345678.90"}, {"id": 2, "amount": null}]);
         assert_eq!(json_rows(&[batch]), Some(expected));

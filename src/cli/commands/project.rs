@@ -12,7 +12,8 @@ use crate::cli::tables::{Frame, Grid};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::functions::{Function, FunctionKind};
 use crate::ops::{
-    Checked, Common, InitRequest, Initialized, Listed, SchemaChange, SchemaOrigin, TestKind, TestReport, TestResult,
+    Checked, Common, InitRequest, Initialized, Listed, SchemaChange, SchemaOrigin, TestKind, TestReport,
+    TestResult,
 };
 use crate::plan::Refresh;
 use crate::project::{Materialization, Visibility};
@@ -43,10 +44,18 @@ fn init_text(made: &Initialized) -> String {
     if !made.kept.is_empty() && !made.written.is_empty() {
         text.push_str(&format!("kept {} that were there\n", words::counted(made.kept.len(), "file")));
     }
-    let enter = if made.folder.as_os_str() == "." { String::new() } else { format!("  cd {}\n", words::shell_word(&folder.to_string())) };
+    let enter = if made.folder.as_os_str() == "." {
+        String::new()
+    } else {
+        format!("  cd {}\n", words::shell_word(&folder.to_string()))
+    };
     let fetch = format!("pipelines/fetch-{}.sh", pipeline.replace('_', "-"));
     let fetched = made.written.iter().chain(&made.kept).any(|path| *path == fetch);
-    let sources = if fetched { format!("  {fetch} {pipeline}\n") } else { "  export GOODWILL_SOURCES=/path/to/parquet\n".to_owned() };
+    let sources = if fetched {
+        format!("  {fetch} {pipeline}\n")
+    } else {
+        "  export GOODWILL_SOURCES=/path/to/parquet\n".to_owned()
+    };
     text.push_str(&format!("\nnext:\n{enter}{sources}  goodwill run -p {pipeline}\n"));
     text
 }
@@ -69,7 +78,9 @@ pub(in crate::cli) async fn check(session: &Session, args: &CheckArgs) -> Result
         Output::Text => {
             session.console.result(&checked_text(&checked))?;
             if checked.schemas == SchemaOrigin::Sources {
-                session.console.note("note: the sources were read; `goodwill schema sync` makes this needless\n");
+                session
+                    .console
+                    .note("note: the sources were read; `goodwill schema sync` makes this needless\n");
             }
         }
     }
@@ -177,7 +188,8 @@ fn test_text(report: &TestReport) -> String {
 pub(in crate::cli) async fn ls(session: &Session, args: &LsArgs) -> Result<Exit, ops::Error> {
     let common = args.select.onto(common_of(&args.project));
     let models = ops::ls(&session.around, &common).await?;
-    let lines = |text: fn(&Listed) -> String| models.iter().map(|model| text(model) + "\n").collect::<String>();
+    let lines =
+        |text: fn(&Listed) -> String| models.iter().map(|model| text(model) + "\n").collect::<String>();
     match args.output {
         Listing::Name => session.console.result(&lines(|model| model.name.to_string()))?,
         Listing::Path => session.console.result(&lines(|model| model.path.clone()))?,
@@ -216,7 +228,13 @@ fn listed_text(models: &[Listed], frame: Frame) -> String {
     let mut grid = Grid::new(&["model", "kept as", "path", "reads", "tags"]);
     for model in models {
         let reads = words::listed(&model.reads, 3);
-        grid.row([model.name.to_string(), kept_as(model).to_owned(), model.path.clone(), reads, model.tags.join(", ")]);
+        grid.row([
+            model.name.to_string(),
+            kept_as(model).to_owned(),
+            model.path.clone(),
+            reads,
+            model.tags.join(", "),
+        ]);
     }
     format!("{}{}\n", grid.render(frame), words::counted(models.len(), "model"))
 }
@@ -243,7 +261,12 @@ pub(in crate::cli) async fn schema(session: &Session, command: &SchemaCommand) -
     }
 }
 
-fn schema_change(session: &Session, args: &SchemaArgs, change: &SchemaChange, done: &str) -> Result<Exit, ops::Error> {
+fn schema_change(
+    session: &Session,
+    args: &SchemaArgs,
+    change: &SchemaChange,
+    done: &str,
+) -> Result<Exit, ops::Error> {
     let lines = &change.differences;
     match args.output.output {
         Output::Json => session.console.document(&json!({"file": change.file, "differences": lines}))?,
@@ -314,7 +337,11 @@ fn functions_text(found: &[Function], frame: Frame) -> String {
         let first = function.description.split(['\n', '.']).next().unwrap_or_default();
         grid.row([function.name.clone(), computed_from(function).to_owned(), first.to_owned()]);
     }
-    format!("{}{}; explain one: goodwill functions NAME\n", grid.render(frame), words::counted(found.len(), "function"))
+    format!(
+        "{}{}; explain one: goodwill functions NAME\n",
+        grid.render(frame),
+        words::counted(found.len(), "function")
+    )
 }
 
 /// Prints a script for a shell.

@@ -78,7 +78,9 @@ fn steps(outcome: &Outcome, frame: Frame) -> String {
 fn status(step: &StepResult, outcome: &Outcome) -> &'static str {
     match (step.status, step.kind) {
         (StepStatus::Success, StepKind::Intermediate) => "computed",
-        (StepStatus::Success, StepKind::Publish) if matches!(outcome.ending, Ending::Published { .. }) => "published",
+        (StepStatus::Success, StepKind::Publish) if matches!(outcome.ending, Ending::Published { .. }) => {
+            "published"
+        }
         (StepStatus::Success, StepKind::Publish) => "staged",
         (StepStatus::Error, _) => "failed",
         (StepStatus::AuditFailed, _) => "rules broken",
@@ -97,14 +99,21 @@ fn ended(outcome: &Outcome, stopped: Option<StopCause>) -> String {
             format!("published version {version}: {tables}, as of {as_of}, in {took}\n")
         }
         Ending::NothingToDo { version: Some(version) } => {
-            format!("nothing to do: version {version} is what this project and these sources give, as of {as_of}\n")
+            format!(
+                "nothing to do: version {version} is what this project and these sources give, as of {as_of}\n"
+            )
         }
         Ending::NothingToDo { version: None } => "nothing to do\n".to_owned(),
-        Ending::Staged => format!("computed and checked in {took}; nothing was published, as asked (--no-publish)\n"),
+        Ending::Staged => {
+            format!("computed and checked in {took}; nothing was published, as asked (--no-publish)\n")
+        }
         Ending::AuditsFailed => {
             let rules = words::counted(outcome.broken_audits().count(), "rule");
             let broken = if outcome.broken_audits().count() == 1 { "is" } else { "are" };
-            format!("nothing was published: {rules} {broken} broken; the staged files of {} are kept\n", outcome.attempt)
+            format!(
+                "nothing was published: {rules} {broken} broken; the staged files of {} are kept\n",
+                outcome.attempt
+            )
         }
         Ending::Failed => {
             let failed = outcome.steps.iter().filter(|step| step.status == StepStatus::Error).count();
@@ -212,8 +221,7 @@ published version 3: 1 table, as of 1970-01-01T00:00:00Z, in 1.5 s
     #[test]
     fn a_run_with_nothing_to_do_says_so_in_one_line() {
         let outcome = samples::outcome(Ending::NothingToDo { version: Some(2) });
-        let expected =
-            "nothing to do: version 2 is what this project and these sources give, as of 1970-01-01T00:00:00Z\n";
+        let expected = "nothing to do: version 2 is what this project and these sources give, as of 1970-01-01T00:00:00Z\n";
         assert_eq!(summary(&outcome, None, PLAIN), expected);
     }
 
@@ -223,7 +231,10 @@ published version 3: 1 table, as of 1970-01-01T00:00:00Z, in 1.5 s
         outcome.steps = vec![step("rfm", StepKind::Publish, StepStatus::AuditFailed)];
         outcome.audits = vec![audit(3)];
         let text = summary(&outcome, None, PLAIN);
-        assert!(text.contains("rules broken") && text.contains("nothing was published: 1 rule is broken"), "{text}");
+        assert!(
+            text.contains("rules broken") && text.contains("nothing was published: 1 rule is broken"),
+            "{text}"
+        );
         assert_eq!(findings(&outcome).iter().next().map(|found| found.code), Some(code::AUDIT_FAILED));
     }
 

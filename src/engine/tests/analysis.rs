@@ -1,27 +1,33 @@
 //! What `analyze` accepts, refuses and finds out.
 
 use super::{inputs, parameters, refused, shown, typed, typed_over};
+use crate::diagnostic::SourceFile;
 use crate::engine::checked::wraps;
 use crate::engine::{Relation, analyze, cast_to_contract};
-use crate::diagnostic::SourceFile;
 use crate::functions::sql_type;
 use crate::project::{Column, ColumnType, Contract, Nullability, Privacy};
 use crate::query::parse;
 
 fn types(sql: &str) -> String {
     let typed = typed(sql);
-    let column = |field: &std::sync::Arc<arrow::datatypes::Field>| format!("{} {}", field.name(), sql_type(field.data_type()));
+    let column = |field: &std::sync::Arc<arrow::datatypes::Field>| {
+        format!("{} {}", field.name(), sql_type(field.data_type()))
+    };
     typed.schema.fields().iter().map(column).collect::<Vec<_>>().join(", ")
 }
 
 #[test]
 fn types_are_those_after_coercion() {
     assert_eq!(
-        types("select order_id + 1 as a, amount * 1.5 as b, sum(amount) over () as c, -quantity as d from order_lines"),
+        types(
+            "select order_id + 1 as a, amount * 1.5 as b, sum(amount) over () as c, -quantity as d from order_lines"
+        ),
         "a BIGINT, b DECIMAL(15, 3), c DECIMAL(22, 2), d BIGINT"
     );
     assert_eq!(
-        types("select sum(quantity) as a, avg(amount) as b, avg(quantity) as c, count(*) as d from order_lines"),
+        types(
+            "select sum(quantity) as a, avg(amount) as b, avg(quantity) as c, count(*) as d from order_lines"
+        ),
         "a BIGINT, b DECIMAL(16, 6), c DOUBLE, d BIGINT"
     );
 }
@@ -29,12 +35,18 @@ fn types_are_those_after_coercion() {
 #[test]
 fn parameters_are_typed_values() {
     assert_eq!(
-        types("select $as_of as a, $as_of_day as b, $days as c, $rate as d, $share as e, $country as f, $strict as g"),
+        types(
+            "select $as_of as a, $as_of_day as b, $days as c, $rate as d, $share as e, $country as f, $strict as g"
+        ),
         "a TIMESTAMP, b DATE, c BIGINT, d DECIMAL(2, 2), e DOUBLE, f VARCHAR, g BOOLEAN"
     );
-    let frame = "select sum(quantity) over (order by order_id, line_no rows $days preceding) as s from order_lines";
+    let frame =
+        "select sum(quantity) over (order by order_id, line_no rows $days preceding) as s from order_lines";
     assert_eq!(types(frame), "s BIGINT");
-    assert_eq!(refused("select $day from orders"), "GW0205: m.sql:1:8: parameter `$day` is not declared [did you mean `$days`?]");
+    assert_eq!(
+        refused("select $day from orders"),
+        "GW0205: m.sql:1:8: parameter `$day` is not declared [did you mean `$days`?]"
+    );
 }
 
 #[test]
@@ -61,7 +73,9 @@ fn an_unknown_column_is_found_with_what_was_meant() {
 #[test]
 fn clocks_chance_and_unknown_functions_are_found_at_once() {
     assert_eq!(
-        refused("select now() as a,\n  current_date as b, random() as c, stddev(score) as d, colesce(1, 2) as e\nfrom orders"),
+        refused(
+            "select now() as a,\n  current_date as b, random() as c, stddev(score) as d, colesce(1, 2) as e\nfrom orders"
+        ),
         "GW0212: m.sql:1:8: `now` gives another result in every run (use $as_of, the moment the pipeline looks from)\n\
          GW0212: m.sql:2:3: `current_date` gives another result in every run (use $as_of_day, the local day of $as_of)\n\
          GW0212: m.sql:2:22: `random` gives another result in every run (derive it from a key, for example with `md5(cast(customer_id as varchar))`)\n\
@@ -72,7 +86,11 @@ fn clocks_chance_and_unknown_functions_are_found_at_once() {
 
 #[test]
 fn types_that_do_not_fit_are_found() {
-    assert!(refused("select name + 1 as x from customers").starts_with("GW0211: m.sql:1:"), "{}", refused("select name + 1 as x from customers"));
+    assert!(
+        refused("select name + 1 as x from customers").starts_with("GW0211: m.sql:1:"),
+        "{}",
+        refused("select name + 1 as x from customers")
+    );
     assert!(refused("select sum(name) as x from customers").starts_with("GW0211: m.sql:1:"));
     assert!(refused("select 1 from orders o join orders o on true").contains("GW02"));
     assert!(refused("select * from nowhere").starts_with("GW0201: m.sql:1:"));
@@ -85,18 +103,37 @@ fn only_a_total_order_picks_a_row() {
         refused("select row_number() over (partition by customer_id order by ordered_at) as n from orders"),
         "GW0213: m.sql:1:8: `row_number` picks a row by chance: rows may tie (end its ORDER BY with `order_id`, so that no two rows tie)"
     );
-    typed("select row_number() over (partition by customer_id order by ordered_at, order_id) as n from orders");
-    typed("select rank() over (order by ordered_at) as n, sum(score) over (order by ordered_at) as s from orders");
-    assert!(refused("select sum(score) over (order by day rows 3 preceding) as s from orders").contains("GW0213"));
-    assert!(refused("select first_value(order_id) over (partition by customer_id order by day) as f from orders").contains("GW0213"));
+    typed(
+        "select row_number() over (partition by customer_id order by ordered_at, order_id) as n from orders",
+    );
+    typed(
+        "select rank() over (order by ordered_at) as n, sum(score) over (order by ordered_at) as s from orders",
+    );
+    assert!(
+        refused("select sum(score) over (order by day rows 3 preceding) as s from orders").contains("GW0213")
+    );
+    assert!(
+        refused("select first_value(order_id) over (partition by customer_id order by day) as f from orders")
+            .contains("GW0213")
+    );
     typed("select first_value(day) over (partition by customer_id order by day) as f from orders");
-    assert!(refused("select customer_id, array_agg(order_id) as a from orders group by customer_id").contains("GW0213"));
+    assert!(
+        refused("select customer_id, array_agg(order_id) as a from orders group by customer_id")
+            .contains("GW0213")
+    );
     typed("select customer_id, array_agg(order_id order by order_id) as a from orders group by customer_id");
     assert!(refused("select customer_id from orders order by day limit 3").contains("GW0213: m.sql:1:51"));
     typed("select customer_id, order_id from orders order by day, order_id limit 3");
     typed("select distinct customer_id from orders order by customer_id limit 3");
-    assert!(refused("select distinct on (customer_id) customer_id, order_id from orders order by customer_id, day").contains("GW0213"));
-    typed("select distinct on (customer_id) customer_id, order_id from orders order by customer_id, day, order_id");
+    assert!(
+        refused(
+            "select distinct on (customer_id) customer_id, order_id from orders order by customer_id, day"
+        )
+        .contains("GW0213")
+    );
+    typed(
+        "select distinct on (customer_id) customer_id, order_id from orders order by customer_id, day, order_id",
+    );
 }
 
 fn keys(sql: &str) -> Vec<Vec<String>> {
@@ -109,12 +146,16 @@ fn keys_pass_through_joins_groups_and_filters() {
     assert_eq!(keys("select customer_id, count(*) as n from orders group by customer_id"), [["customer_id"]]);
     // Each order has one customer: the order stays the key.
     assert_eq!(
-        keys("select o.order_id, c.customer_id from orders as o left join customers as c on c.customer_id = o.customer_id"),
+        keys(
+            "select o.order_id, c.customer_id from orders as o left join customers as c on c.customer_id = o.customer_id"
+        ),
         [["order_id"]]
     );
     // Lines of an order repeat it.
     assert_eq!(
-        keys("select l.order_id, l.line_no, o.customer_id from orders as o join order_lines as l using (order_id)"),
+        keys(
+            "select l.order_id, l.line_no, o.customer_id from orders as o join order_lines as l using (order_id)"
+        ),
         [["order_id", "line_no"]]
     );
     // A cross join needs both.
@@ -125,7 +166,10 @@ fn keys_pass_through_joins_groups_and_filters() {
     // A filtered key is no key of less than it says.
     assert_eq!(keys("select order_id, amount from order_lines where line_no = 1"), [["order_id"]]);
     assert_eq!(keys("select count(*) as n from orders"), [Vec::<String>::new()]);
-    assert_eq!(keys("select order_id from orders union all select order_id from orders"), Vec::<Vec<String>>::new());
+    assert_eq!(
+        keys("select order_id from orders union all select order_id from orders"),
+        Vec::<Vec<String>>::new()
+    );
     assert_eq!(keys("select order_id from orders union select order_id from orders"), [["order_id"]]);
     assert_eq!(keys("select score from orders"), Vec::<Vec<String>>::new());
 }
@@ -168,7 +212,12 @@ fn lineage_names_the_columns_a_value_comes_from() {
     let lines: Vec<_> = typed.lineage.iter().map(line).collect();
     assert_eq!(
         lines,
-        ["country <- customers.country", "revenue <- order_lines.amount order_lines.quantity", "last_day <- orders.day", "one <- "]
+        [
+            "country <- customers.country",
+            "revenue <- order_lines.amount order_lines.quantity",
+            "last_day <- orders.day",
+            "one <- "
+        ]
     );
 }
 
@@ -202,7 +251,13 @@ fn contract(columns: &[(&str, &str)]) -> Contract {
 
 fn against(sql: &str, columns: &[(&str, &str)]) -> String {
     match cast_to_contract(&typed(sql), &contract(columns)) {
-        Ok(typed) => typed.schema.fields().iter().map(|f| format!("{} {}", f.name(), sql_type(f.data_type()))).collect::<Vec<_>>().join(", "),
+        Ok(typed) => typed
+            .schema
+            .fields()
+            .iter()
+            .map(|f| format!("{} {}", f.name(), sql_type(f.data_type())))
+            .collect::<Vec<_>>()
+            .join(", "),
         Err(found) => shown(found),
     }
 }
@@ -210,10 +265,14 @@ fn against(sql: &str, columns: &[(&str, &str)]) -> String {
 #[test]
 fn a_contract_decides_columns_order_and_types() {
     assert_eq!(
-        against("select amount, order_id from order_lines", &[("order_id", "integer"), ("amount", "decimal(10, 2)")]),
+        against(
+            "select amount, order_id from order_lines",
+            &[("order_id", "integer"), ("amount", "decimal(10, 2)")]
+        ),
         "order_id INTEGER, amount DECIMAL(10, 2)"
     );
-    let found = against("select amount, order_id from order_lines", &[("order_id", "bigint"), ("total", "double")]);
+    let found =
+        against("select amount, order_id from order_lines", &[("order_id", "bigint"), ("total", "double")]);
     assert!(found.contains("`total` (double) is in the contract and not in the SELECT"), "{found}");
     assert!(found.contains("`amount` is in the SELECT and not in the contract"), "{found}");
 }
@@ -232,7 +291,10 @@ fn what_would_lose_something_needs_the_analysts_own_cast() {
     ] {
         assert!(against(sql, &[("x", target)]).starts_with("GW0210"), "{sql} {target}");
     }
-    assert!(against("select score as x from orders", &[("x", "decimal(10, 2)")]).contains("`cast(x as decimal(10, 2)) as x`"));
+    assert!(
+        against("select score as x from orders", &[("x", "decimal(10, 2)")])
+            .contains("`cast(x as decimal(10, 2)) as x`")
+    );
 }
 
 #[test]

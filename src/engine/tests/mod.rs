@@ -40,7 +40,13 @@ fn inputs() -> Vec<Relation> {
         relation("customers", &[("customer_id", Int64), ("name", Utf8), ("country", Utf8)], &["customer_id"]),
         relation(
             "orders",
-            &[("order_id", Int64), ("customer_id", Int64), ("ordered_at", utc()), ("day", Date32), ("score", Float64)],
+            &[
+                ("order_id", Int64),
+                ("customer_id", Int64),
+                ("ordered_at", utc()),
+                ("day", Date32),
+                ("score", Float64),
+            ],
             &["order_id"],
         ),
         relation(

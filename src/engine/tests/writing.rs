@@ -40,17 +40,38 @@ fn rows(rows: i64) -> RecordBatch {
         ("k", Arc::new(Int64Array::from(keys.clone())) as ArrayRef),
         ("g", Arc::new(Int64Array::from(keys.iter().map(|key| key % 11).collect::<Vec<_>>()))),
         ("amount", Arc::new(amounts)),
-        ("share", Arc::new(Float64Array::from(keys.iter().map(|key| f64::from(i32::try_from(*key).expect("a small key")) / 3.0).collect::<Vec<_>>()))),
+        (
+            "share",
+            Arc::new(Float64Array::from(
+                keys.iter()
+                    .map(|key| f64::from(i32::try_from(*key).expect("a small key")) / 3.0)
+                    .collect::<Vec<_>>(),
+            )),
+        ),
         ("name", Arc::new(names.collect::<StringArray>())),
     ])
 }
 
 fn all_columns() -> Vec<Column> {
-    vec![column("k", "integer"), column("g", "smallint"), column("amount", "decimal(10, 2)"), column("share", "double"), column("name", "varchar")]
+    vec![
+        column("k", "integer"),
+        column("g", "smallint"),
+        column("amount", "decimal(10, 2)"),
+        column("share", "double"),
+        column("name", "varchar"),
+    ]
 }
 
 #[expect(clippy::too_many_arguments, reason = "a test says on one line all that is written")]
-async fn write(world: &World, folder: &str, sql: &str, input: RecordBatch, contract: Contract, checks: Vec<RowCheck>, threads: usize) -> Result<Written, String> {
+async fn write(
+    world: &World,
+    folder: &str,
+    sql: &str,
+    input: RecordBatch,
+    contract: Contract,
+    checks: Vec<RowCheck>,
+    threads: usize,
+) -> Result<Written, String> {
     let (relation, bindings) = memory("t", input);
     let typed = typed_over(sql, &[relation]);
     let typed = cast_to_contract(&typed, &contract).unwrap_or_else(|found| panic!("{}", shown(found)));
@@ -72,14 +93,38 @@ async fn the_same_rows_give_the_same_bytes_at_any_number_of_streams() {
     let world = world();
     let sql = "select k, g, amount, share, name from t";
     let grouped = "select g as k, sum(share) as share, sum(amount) as amount, max(name) as name, count(*) as g from t group by g";
-    let columns = || vec![column("k", "integer"), column("g", "integer"), column("amount", "decimal(22, 2)"), column("share", "double"), column("name", "varchar")];
+    let columns = || {
+        vec![
+            column("k", "integer"),
+            column("g", "integer"),
+            column("amount", "decimal(22, 2)"),
+            column("share", "double"),
+            column("name", "varchar"),
+        ]
+    };
     for (at, (sql, columns)) in [(sql, all_columns()), (grouped, columns())].into_iter().enumerate() {
         let mut hashes = Vec::new();
         for threads in [1, 2, 8] {
             let folder = format!("w{at}/{threads}");
-            let written = write(&world, &folder, sql, rows(200_003), contract(columns.clone(), &["k"]), vec![RowCheck::Grain], threads).await.expect("written");
+            let written = write(
+                &world,
+                &folder,
+                sql,
+                rows(200_003),
+                contract(columns.clone(), &["k"]),
+                vec![RowCheck::Grain],
+                threads,
+            )
+            .await
+            .expect("written");
             assert_eq!(written.broken, []);
-            hashes.push(written.files.iter().map(|file| (file.bytes, file.rows, file.sha256.clone())).collect::<Vec<_>>());
+            hashes.push(
+                written
+                    .files
+                    .iter()
+                    .map(|file| (file.bytes, file.rows, file.sha256.clone()))
+                    .collect::<Vec<_>>(),
+            );
         }
         assert_eq!(hashes[0], hashes[1]);
         assert_eq!(hashes[0], hashes[2]);
@@ -96,16 +141,33 @@ async fn a_file_is_what_the_contract_says_and_nothing_of_the_run() {
     let mut columns = all_columns();
     columns[4].privacy = Privacy::Personal;
     columns[0].nullable = Nullability::Required;
-    let written = write(&world, "w", "select k, g, amount, share, name from t", rows(130_000), contract(columns, &["k"]), vec![RowCheck::Grain], 2).await.expect("written");
+    let written = write(
+        &world,
+        "w",
+        "select k, g, amount, share, name from t",
+        rows(130_000),
+        contract(columns, &["k"]),
+        vec![RowCheck::Grain],
+        2,
+    )
+    .await
+    .expect("written");
     assert_eq!(written.files.len(), 1);
     let file = &written.files[0];
     assert_eq!(file.key.as_str(), "w/part-00000.parquet");
     let reader = reader(&world, &file.key).await;
     let metadata = reader.metadata();
     assert_eq!(metadata.file_metadata().created_by(), Some("goodwill"));
-    let keys: Vec<_> = metadata.file_metadata().key_value_metadata().into_iter().flatten().map(|pair| pair.key.as_str()).collect();
+    let keys: Vec<_> = metadata
+        .file_metadata()
+        .key_value_metadata()
+        .into_iter()
+        .flatten()
+        .map(|pair| pair.key.as_str())
+        .collect();
     assert_eq!(keys, ["goodwill.as_of"]);
-    let groups: Vec<_> = metadata.row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::num_rows).collect();
+    let groups: Vec<_> =
+        metadata.row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::num_rows).collect();
     assert_eq!(groups, [122_880, 130_000 - 122_880]);
     assert!(metadata.row_group(0).column(4).statistics().is_none(), "personal data has no statistics");
     let mut schema = Vec::new();
@@ -115,7 +177,10 @@ async fn a_file_is_what_the_contract_says_and_nothing_of_the_run() {
     assert!(schema.contains("OPTIONAL INT32 g (INTEGER(16,true))"), "{schema}");
     assert!(schema.contains("OPTIONAL INT64 amount (DECIMAL(10,2))"), "{schema}");
     let stats = &file.columns;
-    assert_eq!((stats[0].min.clone(), stats[0].max.clone()), (Some(Value::Int(0)), Some(Value::Int(129_999))));
+    assert_eq!(
+        (stats[0].min.clone(), stats[0].max.clone()),
+        (Some(Value::Int(0)), Some(Value::Int(129_999)))
+    );
     assert_eq!((stats[4].min.clone(), stats[4].nulls), (None, 26_000));
     assert_eq!(world.store.head(&file.key).await.expect("asked").expect("there").size, file.bytes);
 }
@@ -123,7 +188,17 @@ async fn a_file_is_what_the_contract_says_and_nothing_of_the_run() {
 #[tokio::test]
 async fn no_rows_are_one_file_with_the_schema() {
     let world = world();
-    let written = write(&world, "w", "select k, g, amount, share, name from t where k < 0", rows(10), contract(all_columns(), &["k"]), vec![RowCheck::Grain], 2).await.expect("written");
+    let written = write(
+        &world,
+        "w",
+        "select k, g, amount, share, name from t where k < 0",
+        rows(10),
+        contract(all_columns(), &["k"]),
+        vec![RowCheck::Grain],
+        2,
+    )
+    .await
+    .expect("written");
     assert_eq!(written.files.len(), 1);
     assert_eq!(written.files[0].rows, 0);
     let reader = reader(&world, &written.files[0].key).await;
@@ -135,7 +210,10 @@ async fn broken_rows_are_counted_with_examples_that_hide_personal_data() {
     let world = world();
     let input = batch(vec![
         ("k", Arc::new(Int64Array::from(vec![1, 1, 2, 3, 3, 3])) as ArrayRef),
-        ("name", Arc::new(StringArray::from(vec![Some("A"), Some("B"), None, Some("x"), Some("A"), Some("y")]))),
+        (
+            "name",
+            Arc::new(StringArray::from(vec![Some("A"), Some("B"), None, Some("x"), Some("A"), Some("y")])),
+        ),
         ("v", Arc::new(Float64Array::from(vec![0.0, 0.5, 1.0, 1.5, -0.5, 0.0]))),
     ]);
     let columns = vec![column("k", "bigint"), column("name", "varchar"), column("v", "double")];
@@ -143,11 +221,22 @@ async fn broken_rows_are_counted_with_examples_that_hide_personal_data() {
         RowCheck::Grain,
         RowCheck::NotNull("name".to_owned()),
         RowCheck::AcceptedValues("name".to_owned(), vec!["A".to_owned(), "B".to_owned()]),
-        RowCheck::Range { column: "v".to_owned(), min: Some(Value::Int(0)), max: Some(Value::Decimal { unscaled: 10, precision: 2, scale: 1 }) },
-        RowCheck::Range { column: "k".to_owned(), min: Some(Value::Decimal { unscaled: 15, precision: 2, scale: 1 }), max: None },
+        RowCheck::Range {
+            column: "v".to_owned(),
+            min: Some(Value::Int(0)),
+            max: Some(Value::Decimal { unscaled: 10, precision: 2, scale: 1 }),
+        },
+        RowCheck::Range {
+            column: "k".to_owned(),
+            min: Some(Value::Decimal { unscaled: 15, precision: 2, scale: 1 }),
+            max: None,
+        },
     ];
     let sql = "select k, name, v from t";
-    let written = write(&world, "a", sql, input.clone(), contract(columns.clone(), &["k"]), checks.clone(), 2).await.expect("written");
+    let written =
+        write(&world, "a", sql, input.clone(), contract(columns.clone(), &["k"]), checks.clone(), 2)
+            .await
+            .expect("written");
     let counts: Vec<_> = written.broken.iter().map(|broken| broken.rows).collect();
     assert_eq!(counts, [3, 1, 2, 2, 2]);
     assert_eq!(written.broken[1].examples, ["k = 2"]);
@@ -166,7 +255,10 @@ async fn a_null_in_a_required_column_leaves_no_file() {
     let input = batch(vec![("k", Arc::new(Int64Array::from(vec![Some(1), None])) as ArrayRef)]);
     let mut key = column("k", "bigint");
     key.nullable = Nullability::Required;
-    let written = write(&world, "w", "select k from t", input, contract(vec![key], &["k"]), vec![RowCheck::Grain], 2).await.expect("written");
+    let written =
+        write(&world, "w", "select k from t", input, contract(vec![key], &["k"]), vec![RowCheck::Grain], 2)
+            .await
+            .expect("written");
     assert_eq!(written.files, []);
     assert_eq!(written.broken.len(), 1);
     assert_eq!(written.broken[0].check, RowCheck::NotNull("k".to_owned()));
@@ -177,16 +269,51 @@ async fn a_null_in_a_required_column_leaves_no_file() {
 async fn values_that_do_not_fit_and_nan_fail_the_run() {
     let world = world();
     let wide = batch(vec![("k", Arc::new(Int64Array::from(vec![1, 40_000])) as ArrayRef)]);
-    let found = write(&world, "a", "select k from t", wide, contract(vec![column("k", "smallint")], &["k"]), Vec::new(), 2).await;
+    let found = write(
+        &world,
+        "a",
+        "select k from t",
+        wide,
+        contract(vec![column("k", "smallint")], &["k"]),
+        Vec::new(),
+        2,
+    )
+    .await;
     assert_eq!(
         found.expect_err("does not fit"),
         "GW0504: m.sql:1:1: `k` has 1 values that do not fit SMALLINT (widen the type in the contract)"
     );
-    let nan = batch(vec![("k", Arc::new(Float64Array::from(vec![1.0, f64::NAN, f64::INFINITY])) as ArrayRef)]);
-    let found = write(&world, "b", "select k from t", nan, contract(vec![column("k", "double")], &["k"]), Vec::new(), 2).await;
-    assert!(found.expect_err("is no number").starts_with("GW0503: m.sql:1:1: `k` has 2 rows with NaN or infinity"));
-    let wide = batch(vec![("k", Arc::new(Decimal128Array::from(vec![12_345]).with_data_type(DataType::Decimal128(10, 2))) as ArrayRef)]);
-    let found = write(&world, "c", "select k from t", wide, contract(vec![column("k", "decimal(4, 2)")], &["k"]), Vec::new(), 2).await;
+    let nan =
+        batch(vec![("k", Arc::new(Float64Array::from(vec![1.0, f64::NAN, f64::INFINITY])) as ArrayRef)]);
+    let found = write(
+        &world,
+        "b",
+        "select k from t",
+        nan,
+        contract(vec![column("k", "double")], &["k"]),
+        Vec::new(),
+        2,
+    )
+    .await;
+    assert!(
+        found
+            .expect_err("is no number")
+            .starts_with("GW0503: m.sql:1:1: `k` has 2 rows with NaN or infinity")
+    );
+    let wide = batch(vec![(
+        "k",
+        Arc::new(Decimal128Array::from(vec![12_345]).with_data_type(DataType::Decimal128(10, 2))) as ArrayRef,
+    )]);
+    let found = write(
+        &world,
+        "c",
+        "select k from t",
+        wide,
+        contract(vec![column("k", "decimal(4, 2)")], &["k"]),
+        Vec::new(),
+        2,
+    )
+    .await;
     assert!(found.expect_err("does not fit").starts_with("GW0504"));
     assert_eq!(world.store.list(&Key::root()).await.expect("listed"), []);
 }
@@ -207,9 +334,16 @@ async fn an_intermediate_is_kept_in_memory_while_it_fits() {
         keep: 1 << 30,
     };
     let kept = world.engine.materialize(&request, share(2)).await.expect("computed");
-    assert!(matches!(kept.binding, Binding::Memory { .. }) && kept.held > 0 && kept.rows == 50_000 && kept.broken.is_empty());
+    assert!(
+        matches!(kept.binding, Binding::Memory { .. })
+            && kept.held > 0
+            && kept.rows == 50_000
+            && kept.broken.is_empty()
+    );
     request.keep = 1 << 10;
     let spilled = world.engine.materialize(&request, share(2)).await.expect("computed");
-    assert!(matches!(&spilled.binding, Binding::Parquet { files, sorted_by, .. } if files.len() == 1 && sorted_by == &["k"]));
+    assert!(
+        matches!(&spilled.binding, Binding::Parquet { files, sorted_by, .. } if files.len() == 1 && sorted_by == &["k"])
+    );
     assert_eq!((spilled.rows, spilled.held), (50_000, 0));
 }

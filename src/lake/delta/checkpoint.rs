@@ -59,9 +59,7 @@ impl Tombstones {
     /// Those a reader of `change`'s version must still know: not present again, not expired.
     fn known_at(self, change: &Change, present: &BTreeSet<String>) -> Vec<Remove> {
         let expired = change.millis() - RETENTION_DAYS * DAY_MILLIS;
-        let known = |remove: &Remove| {
-            remove.deletion_timestamp > expired && !present.contains(&remove.path)
-        };
+        let known = |remove: &Remove| remove.deletion_timestamp > expired && !present.contains(&remove.path);
         self.0.into_values().filter(known).collect()
     }
 }
@@ -109,23 +107,20 @@ fn parquet(actions: &[Action]) -> Result<Vec<u8>, ParquetError> {
 
 fn batch(actions: &[Action]) -> Result<RecordBatch, ArrowError> {
     let schema = schema();
-    let mut decoder = ReaderBuilder::new(Arc::clone(&schema))
-        .with_batch_size(actions.len())
-        .build_decoder()?;
+    let mut decoder =
+        ReaderBuilder::new(Arc::clone(&schema)).with_batch_size(actions.len()).build_decoder()?;
     decoder.serialize(actions)?;
     Ok(decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(schema)))
 }
 
 fn removes_of(batch: &RecordBatch) -> Vec<Remove> {
-    let Some(removes) = batch.column_by_name("remove").and_then(|column| column.as_struct_opt())
-    else {
+    let Some(removes) = batch.column_by_name("remove").and_then(|column| column.as_struct_opt()) else {
         return Vec::new();
     };
     let column = |name: &str| removes.column_by_name(name);
     let paths = column("path").and_then(|column| column.as_string_opt::<i32>());
     let long = |name: &str| column(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
-    let (Some(paths), Some(times), Some(sizes)) = (paths, long("deletionTimestamp"), long("size"))
-    else {
+    let (Some(paths), Some(times), Some(sizes)) = (paths, long("deletionTimestamp"), long("size")) else {
         return Vec::new();
     };
     let rows = (0..removes.len()).filter(|row| removes.is_valid(*row));
@@ -141,27 +136,32 @@ fn removes_of(batch: &RecordBatch) -> Vec<Remove> {
 }
 
 fn schema() -> SchemaRef {
-    let action = |name: &str, fields: Vec<Field>| {
-        Field::new(name, DataType::Struct(Fields::from(fields)), true)
-    };
+    let action =
+        |name: &str, fields: Vec<Field>| Field::new(name, DataType::Struct(Fields::from(fields)), true);
     Arc::new(Schema::new(vec![
         action("txn", vec![text("appId"), long("version"), long("lastUpdated")]),
-        action("add", vec![
-            text("path"),
-            map("partitionValues"),
-            long("size"),
-            long("modificationTime"),
-            flag("dataChange"),
-            text("stats"),
-        ]),
-        action("remove", vec![
-            text("path"),
-            long("deletionTimestamp"),
-            flag("dataChange"),
-            flag("extendedFileMetadata"),
-            map("partitionValues"),
-            long("size"),
-        ]),
+        action(
+            "add",
+            vec![
+                text("path"),
+                map("partitionValues"),
+                long("size"),
+                long("modificationTime"),
+                flag("dataChange"),
+                text("stats"),
+            ],
+        ),
+        action(
+            "remove",
+            vec![
+                text("path"),
+                long("deletionTimestamp"),
+                flag("dataChange"),
+                flag("extendedFileMetadata"),
+                map("partitionValues"),
+                long("size"),
+            ],
+        ),
         action("metaData", meta_data_fields()),
         action("protocol", vec![int("minReaderVersion"), int("minWriterVersion")]),
     ]))

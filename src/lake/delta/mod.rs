@@ -188,11 +188,7 @@ impl Change {
     }
 
     fn txn(&self) -> Txn {
-        Txn {
-            app_id: APPLICATION.to_owned(),
-            version: self.commit.version,
-            last_updated: self.millis(),
-        }
+        Txn { app_id: APPLICATION.to_owned(), version: self.commit.version, last_updated: self.millis() }
     }
 
     fn removes(&self) -> impl Iterator<Item = Remove> {
@@ -232,8 +228,7 @@ fn adds(entry: &TableEntry) -> impl Iterator<Item = Add> {
 /// A file's path as Delta logs want it: a relative URL.
 fn encoded_path(file: &FileEntry) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./~=".contains(&byte);
-    let encoded =
-        |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let encoded = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     file.path.as_str().bytes().map(encoded).collect()
 }
 

@@ -1,5 +1,5 @@
-use super::super::tests::{name, publish, root, text};
 use super::super::Lake;
+use super::super::tests::{name, publish, root, text};
 use super::*;
 use crate::store::Key;
 
@@ -24,10 +24,7 @@ async fn the_first_version_makes_the_table_and_the_next_ones_replace_its_files()
     lake.roll_forward().await.unwrap();
     let first = version(&lake, 0).await;
     assert_eq!(kinds(&first), ["commitInfo", "protocol", "metaData", "txn", "add"]);
-    assert_eq!(
-        *action(&first, "protocol"),
-        json!({ "minReaderVersion": 1, "minWriterVersion": 2 })
-    );
+    assert_eq!(*action(&first, "protocol"), json!({ "minReaderVersion": 1, "minWriterVersion": 2 }));
     // Commit 1 is made one hour after 2026-01-01T00:00:00Z (1,767,225,600 s).
     assert_eq!(
         *action(&first, "txn"),
