@@ -133,13 +133,23 @@ fn a_missing_source_is_an_input_to_look_at() {
 fn an_empty_source_folder_is_no_empty_table() {
     let folder = project();
     fs::create_dir_all(folder.path().join("sources/orders")).unwrap();
-    check(&folder, &[], 4, &["error[GW0401]: source `orders` has no Parquet files: `PROJECT/sources/orders`\n"]);
+    check(
+        &folder,
+        &[],
+        4,
+        &["error[GW0401]: source `orders` has no Parquet files: `PROJECT/sources/orders`\n"],
+    );
 }
 
 #[test]
 fn a_source_without_rows_is_no_empty_table() {
     let folder = with_orders(&[], &[]);
-    check(&folder, &[], 4, &["error[GW0401]: source `orders` has no rows: `PROJECT/sources/orders/a.parquet`\n"]);
+    check(
+        &folder,
+        &[],
+        4,
+        &["error[GW0401]: source `orders` has no rows: `PROJECT/sources/orders/a.parquet`\n"],
+    );
 }
 
 #[test]
@@ -185,7 +195,12 @@ fn a_key_of_a_wrong_type_is_told_before_anything_is_computed() {
 
 #[test]
 fn a_key_that_stands_twice_breaks_the_grain() {
-    check(&with_orders(&[1, 2, 2], &[1.0, 1.0, 1.0]), &[], 3, &["[GW0510]: ", "`grain order_id`", "`prices`"]);
+    check(
+        &with_orders(&[1, 2, 2], &[1.0, 1.0, 1.0]),
+        &[],
+        3,
+        &["[GW0510]: ", "`grain order_id`", "`prices`"],
+    );
 }
 
 #[test]
@@ -203,14 +218,20 @@ fn nan_is_not_published() {
 #[test]
 fn a_variable_of_the_wrong_type_is_a_bad_request() {
     let folder = with_orders(&[1], &[1.0]);
-    check(&folder, &["--vars", "least=many"], 2, &["error[GW0206]: variable `least`: `many` is not a whole number\n"]);
+    check(
+        &folder,
+        &["--vars", "least=many"],
+        2,
+        &["error[GW0206]: variable `least`: `many` is not a whole number\n"],
+    );
     check(&folder, &["--vars", "least=-1"], 2, &["error[GW0206]: variable `least`: -1 is less than 0\n"]);
 }
 
 #[test]
 fn a_variable_nobody_declared_is_a_bad_request() {
     let folder = with_orders(&[1], &[1.0]);
-    let expected = ["error[GW0206]: `pipelines/shop.yml` has no variable `leest`\n", "= help: did you mean `least`?\n"];
+    let expected =
+        ["error[GW0206]: `pipelines/shop.yml` has no variable `leest`\n", "= help: did you mean `least`?\n"];
     check(&folder, &["--vars", "leest=1"], 2, &expected);
 }
 

@@ -109,7 +109,8 @@ const WITHOUT_EXAMPLE: [u16; 6] = [106, 222, 303, 305, 306, 706];
 #[test]
 fn every_mistake_in_a_project_has_its_example() {
     let folders = projects();
-    let names: Vec<&str> = folders.iter().map(|folder| folder.file_name().unwrap().to_str().unwrap()).collect();
+    let names: Vec<&str> =
+        folders.iter().map(|folder| folder.file_name().unwrap().to_str().unwrap()).collect();
     let project_codes = ALL_CODES.iter().filter(|code| code.kind == Kind::Project);
     for code in project_codes {
         let start = format!("{code}_").to_lowercase();
@@ -161,7 +162,8 @@ fn a_section_tells_an_example_what_to_do_and_the_exit_code() {
 fn the_page_shows_what_the_examples_answer() {
     let folders = projects();
     for (name, body) in sections() {
-        let shown = body.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
+        let shown =
+            body.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
         let start = format!("{name}_").to_lowercase();
         let named = |folder: &&PathBuf| folder.file_name().unwrap().to_str().unwrap().starts_with(&start);
         let answers: Vec<String> = folders
