@@ -5,7 +5,7 @@
 //! line is the exit code. `UPDATE_EXPECTED=1 cargo test --test integration invalid` writes them
 //! anew; read the difference before you commit it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,7 +25,39 @@ fn projects() -> Vec<PathBuf> {
     found
 }
 
-/// Runs `command` in `folder` and returns the transcript that `expected.txt` keeps.
+/// The files below `folder` with their content, without `expected.txt`.
+fn files_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![folder.to_path_buf()];
+    while let Some(current) = open.pop() {
+        for entry in fs::read_dir(current).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if !path.ends_with("expected.txt") {
+                found.insert(path.strip_prefix(folder).unwrap().to_path_buf(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// Runs `command` on a copy of `project`, which it must leave as it was.
+fn answer(project: &Path, command: &str) -> String {
+    let copy = tempfile::tempdir().unwrap();
+    let before = files_below(project);
+    for (name, content) in &before {
+        let path = copy.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    let transcript = transcript(copy.path(), command);
+    assert_eq!(files_below(copy.path()), before, "{} was changed", project.display());
+    transcript
+}
+
+/// Runs `command` in `folder` and returns the transcript that `expected.txt` keeps; the folder
+/// is written `PROJECT`.
 fn transcript(folder: &Path, command: &str) -> String {
     let words = command.strip_prefix("$ goodwill ").expect("the first line is `$ goodwill …`");
     let mut program = Command::new(env!("CARGO_BIN_EXE_goodwill"));
@@ -34,7 +66,8 @@ fn transcript(folder: &Path, command: &str) -> String {
     }
     let output = program.args(words.split(' ')).current_dir(folder).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{}: stdout is for results", folder.display());
-    let stderr = String::from_utf8(output.stderr).unwrap();
+    let here = folder.canonicalize().unwrap().display().to_string();
+    let stderr = String::from_utf8(output.stderr).unwrap().replace(&here, "PROJECT");
     let code = output.status.code().map_or("none".to_owned(), |code| code.to_string());
     format!("{command}\n{stderr}exit code {code}\n")
 }
@@ -45,7 +78,7 @@ fn every_example_is_answered_as_expected() {
     for folder in projects() {
         let file = folder.join("expected.txt");
         let expected = fs::read_to_string(&file).unwrap();
-        let found = transcript(&folder, expected.lines().next().unwrap());
+        let found = answer(&folder, expected.lines().next().unwrap());
         if found == expected {
             continue;
         }
@@ -69,12 +102,20 @@ fn an_example_shows_the_code_it_is_named_after() {
     }
 }
 
+/// Codes of mistakes in a project that no small project can show: a file over 1 MiB (below), what
+/// lies in a root, and what a store or a terminal refuses.
+const WITHOUT_EXAMPLE: [u16; 6] = [106, 222, 303, 305, 306, 706];
+
 #[test]
-fn a_check_leaves_the_project_as_it_was() {
-    for folder in projects() {
-        for made in ["out", "sources", ".goodwill"] {
-            assert!(!folder.join(made).exists(), "{} has `{made}`", folder.display());
-        }
+fn every_mistake_in_a_project_has_its_example() {
+    let folders = projects();
+    let names: Vec<&str> =
+        folders.iter().map(|folder| folder.file_name().unwrap().to_str().unwrap()).collect();
+    let project_codes = ALL_CODES.iter().filter(|code| code.kind == Kind::Project);
+    for code in project_codes {
+        let start = format!("{code}_").to_lowercase();
+        let has_example = names.iter().any(|name| name.starts_with(&start));
+        assert_ne!(has_example, WITHOUT_EXAMPLE.contains(&code.number), "{code}");
     }
 }
 
@@ -114,6 +155,24 @@ fn a_section_tells_an_example_what_to_do_and_the_exit_code() {
         assert!(body.contains("**What to do:** "), "{name} does not say what to do");
         let exit = format!("**Exit code:** {}", exit_code(*code));
         assert!(body.lines().any(|line| line.trim_end_matches('.') == exit), "{name} must say `{exit}`");
+    }
+}
+
+#[test]
+fn the_page_shows_what_the_examples_answer() {
+    let folders = projects();
+    for (name, body) in sections() {
+        let shown =
+            body.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
+        let start = format!("{name}_").to_lowercase();
+        let named = |folder: &&PathBuf| folder.file_name().unwrap().to_str().unwrap().starts_with(&start);
+        let answers: Vec<String> = folders
+            .iter()
+            .filter(named)
+            .map(|folder| fs::read_to_string(folder.join("expected.txt")).unwrap())
+            .collect();
+        let is_real = answers.is_empty() || answers.iter().any(|answer| answer.contains(shown));
+        assert!(is_real, "no example of {name} answers as the page shows:\n{shown}");
     }
 }
 
