@@ -182,14 +182,14 @@ fn number_from(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |value| value.parse().unwrap())
 }
 
-/// How long a run takes on this machine today, and the part of it from the last written table on.
+/// How long a run takes on this machine today, and the part of it from the commit on.
 fn usual_times(project: &Project) -> (Duration, Duration) {
     let started = Instant::now();
     let mut running = Running::start(project.run_command(&SOME), None);
-    running.reach("after_journal", 3);
-    let written = Instant::now();
+    running.reach("before_commit", 1);
+    let begun = Instant::now();
     assert!(running.end_within(PATIENCE).success());
-    (started.elapsed(), written.elapsed())
+    (started.elapsed(), begun.elapsed())
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn killed_at_random_moments_while_a_reader_looks() {
         // Publishing takes a small part of a run: every second kill is aimed at it.
         let within = if turn % 2 == 0 { whole } else { publication };
         if turn % 2 == 1 {
-            running.reach("after_journal", 3);
+            running.reach("before_commit", 1);
         }
         let moment = within.mul_f64(chance.random_range(0.0..1.0));
         thread::sleep(moment);
