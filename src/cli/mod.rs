@@ -40,6 +40,8 @@ use signals::Signals;
 /// Understands the command line of this process, does what it asks, and tells how it went.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Reads FAILPOINTS in test builds; in others there are no fail points and this is nothing.
+    let _fail_points = fail::FailScenario::setup();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(usage) => return not_understood(&usage),
