@@ -77,8 +77,9 @@ impl StoreError {
             Self::NotFound { .. } => Diagnostic::error(code::MISSING_FILE, message),
             Self::AccessDenied { cause, .. } => Diagnostic::error(code::ACCESS_DENIED, message)
                 .help(format!("the store said: {}", innermost(cause.as_ref()))),
-            Self::DiskFull { .. } => Diagnostic::error(code::DISK_FULL, message)
-                .help("free some space or raise the quota, then run again: finished steps are kept"),
+            Self::DiskFull { .. } => Diagnostic::error(code::DISK_FULL, message).help(
+                "free some space or raise the quota, then run again; nothing of this run was published",
+            ),
             Self::Unavailable { .. } => Diagnostic::error(code::STORE_UNAVAILABLE, message),
             Self::InvalidLocation { .. } | Self::InvalidKey(_) => {
                 Diagnostic::error(code::BAD_REQUEST, message)

@@ -150,7 +150,7 @@ made a company that does not exist: 40,000 rows, 1.2 MB in shop/demo/sources
 ────────┼────────┼────────
  orders │ 40,000 │ 1.2 MB
 
-nothing to do: version 1 is what this project and these sources give, as of 1970-01-01T00:00:00Z
+nothing to do: version 1 is what this project and these sources give, as of 1970-01-01 (UTC)
 
 in the last twelve months
   net sales            1,234,567.50 from 5,678 customers

@@ -207,7 +207,7 @@ mod tests {
  rfm    │ published │ 12,345 │ 312 kB │ 0.4 s
 
 1 rule checked, all hold
-published version 3: 1 table, as of 1970-01-01T00:00:00Z, in 1.5 s
+published version 3: 1 table, as of 1970-01-01 (UTC), in 1.5 s
 ";
         assert_eq!(format!("\n{}", summary(&outcome, None, PLAIN)), expected);
         assert_eq!(next(&outcome), "next: goodwill show rfm\n");
@@ -221,7 +221,8 @@ published version 3: 1 table, as of 1970-01-01T00:00:00Z, in 1.5 s
     #[test]
     fn a_run_with_nothing_to_do_says_so_in_one_line() {
         let outcome = samples::outcome(Ending::NothingToDo { version: Some(2) });
-        let expected = "nothing to do: version 2 is what this project and these sources give, as of 1970-01-01T00:00:00Z\n";
+        let expected =
+            "nothing to do: version 2 is what this project and these sources give, as of 1970-01-01 (UTC)\n";
         assert_eq!(summary(&outcome, None, PLAIN), expected);
     }
 
