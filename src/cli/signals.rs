@@ -70,7 +70,6 @@ struct Listener {
 }
 
 impl Listener {
-    #[expect(clippy::disallowed_methods, reason = "signals need a runtime that no query can keep busy")]
     fn run(self, timeout: Option<Duration>) {
         let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {

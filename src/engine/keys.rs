@@ -379,9 +379,8 @@ fn joined(join: &Join) -> Facts {
     let (left_schema, right_schema) = (join.left.schema(), join.right.schema());
     let split = left.width;
     let pairs = equal_pairs(join);
-    let left_on: Columns = pairs.iter().map(|(left, _)| *left).collect();
-    let right_on: Columns = pairs.iter().map(|(_, right)| *right).collect();
-    let (one_left, one_right) = (left.is_unique(&left_on), right.is_unique(&right_on));
+    let one_left = left.is_unique(&pairs.iter().map(|(left, _)| *left).collect());
+    let one_right = right.is_unique(&pairs.iter().map(|(_, right)| *right).collect());
     let (left, right) = (left.shifted(0, width), right.shifted(split, width));
     let mut keys = Vec::new();
     let outer = |on_left: bool| match join.join_type {
@@ -409,7 +408,7 @@ fn joined(join: &Join) -> Facts {
             }
         }
     }
-    let mut known = Facts { keys, rules: BTreeMap::new(), width };
+    let mut known = Facts { keys, ..Facts::nothing(width) };
     let sides = [(left.repeated(0..split), true), (right.repeated(split..width), false)];
     for (side, on_left) in sides {
         let holds = |from: &Columns| !outer(on_left) || (!from.is_empty() && solid(from));

@@ -16,7 +16,7 @@ use super::total::Kind;
 pub(super) fn for_each_whole(values: &ArrayRef, mut each: impl FnMut(i128)) -> Result<()> {
     match values.data_type() {
         DataType::Int64 => {
-            values.as_primitive::<Int64Type>().iter().flatten().for_each(|value| each(i128::from(value)))
+            values.as_primitive::<Int64Type>().iter().flatten().for_each(|value| each(i128::from(value)));
         }
         DataType::Decimal128(_, _) => values.as_primitive::<Decimal128Type>().iter().flatten().for_each(each),
         other => return internal_err!("`sum` and `avg` were not coerced: {other}"),

@@ -202,5 +202,4 @@ fn decode<T: DeserializeOwned>(key: &Key, content: &[u8]) -> Result<T, LakeError
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests have a runtime of their own")]
 mod tests;

@@ -338,5 +338,4 @@ fn refuse_jump(before: Option<u64>, version: u64, commit: &Commit) -> Result<(),
 
 #[cfg(test)]
 #[path = "recover_tests.rs"]
-#[expect(clippy::disallowed_methods, reason = "tests have a runtime of their own")]
 mod tests;

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// Longer than any run here takes on a busy machine: a program that hangs fails its test.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// How folders begin that outlive their tests.
 const SHARED: &str = "shared-";
@@ -89,7 +89,7 @@ impl Project {
                 .and_then(|found| found.modified())
                 .map(|at| at.elapsed().unwrap_or_default());
             let is_shared = entry.file_name().to_string_lossy().starts_with(SHARED);
-            if is_shared && age.is_ok_and(|age| age > Duration::from_secs(24 * 60 * 60)) {
+            if is_shared && age.is_ok_and(|age| age > Duration::from_hours(24)) {
                 // Another test may be removing it too.
                 drop(fs::remove_dir_all(entry.path()));
             }

@@ -296,5 +296,4 @@ fn lines(content: &[u8]) -> impl Iterator<Item = Json> {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests have a runtime of their own")]
 mod tests;
