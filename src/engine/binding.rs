@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 
 use super::analyze::Typed;
 use super::context::table_name;
+use super::reader::FileMetadata;
 use super::scan::{Files, Scans};
 use crate::interval::Instant;
 use crate::query::TableName;
@@ -32,6 +33,18 @@ pub struct DataFile {
     pub size: u64,
     /// Its rows, as its footer says.
     pub rows: u64,
+    /// The store's mark of the content that was pinned; `None` for files that never change.
+    pub etag: Option<String>,
+    /// What its footer says, if it was read before.
+    pub metadata: Option<FileMetadata>,
+}
+
+impl DataFile {
+    /// A file of ours, which nobody ever writes over.
+    #[must_use]
+    pub const fn unchanging(store: Store, key: Key, size: u64, rows: u64) -> Self {
+        Self { store, key, size, rows, etag: None, metadata: None }
+    }
 }
 
 /// A column of time and where it is cut.

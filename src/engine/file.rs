@@ -106,7 +106,7 @@ impl OpenFile {
             .with_properties(layout.properties.clone())
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&layout.schema), options);
-        let upload = store.upload(&key).await.map_err(store_error)?;
+        let upload = store.upload(&key).map_err(store_error)?;
         Ok(Self {
             key,
             upload,

@@ -19,7 +19,7 @@ use super::write::{sorted, total_order};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::ident::NodeName;
 use crate::project::Contract;
-use crate::store::{Key, Store};
+use crate::store::{Access, Key, Store};
 
 /// A table that several models of a run read.
 #[derive(Clone)]
@@ -85,7 +85,8 @@ impl Engine {
     fn scratch_store(&self) -> Result<Store, Diagnostics> {
         let scratch = &self.inner.options.scratch;
         let location = scratch.to_string_lossy();
-        crate::store::open(&location, scratch).map_err(|cause| cause.to_diagnostic().into())
+        crate::store::open(&location, scratch, &Access::to_folders())
+            .map_err(|cause| cause.to_diagnostic().into())
     }
 }
 
@@ -165,7 +166,7 @@ async fn spill(
         file.write(&nullable(&batch, request)?).await?;
     }
     let file = file.finish().await?;
-    let data = DataFile { store: store.clone(), key: file.key, size: file.bytes, rows: file.rows };
+    let data = DataFile::unchanging(store.clone(), file.key, file.bytes, file.rows);
     let schema = relaxed(request);
     let binding = Binding::Parquet { files: vec![data], schema, cut: Cut::default(), sorted_by };
     Ok(Intermediate { binding, rows: file.rows, held: 0, broken: checker.finish() })

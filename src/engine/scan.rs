@@ -24,14 +24,11 @@ use datafusion::physical_plan::union::UnionExec;
 use futures::{FutureExt, TryStreamExt};
 use object_store::ObjectMeta;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
-#[expect(
-    deprecated,
-    reason = "the reader that reads through object_store, until parquet ships its successor"
-)]
-use parquet::arrow::async_reader::ParquetObjectReader;
+use parquet::errors::ParquetError;
 
 use super::binding::{Binding, Bindings, DataFile};
 use super::hex::hexadecimal;
+use super::reader::{FileMetadata, PinnedFiles, PinnedReader};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::query::TableName;
 use crate::store::{ObjectInfo, Store, StoreError};
@@ -92,7 +89,9 @@ impl Files {
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = Precision::Inexact(usize::try_from(rows).unwrap_or(usize::MAX));
         let parts = files.iter().map(|file| partitioned(file)).collect::<Result<Vec<_>>>()?;
+        let readers = PinnedFiles::of(files).map_err(|cause| DataFusionError::External(Box::new(cause)))?;
         let source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_parquet_file_reader_factory(Arc::new(readers))
             .with_table_parquet_options(state.default_table_options().parquet);
         let mut config = FileScanConfigBuilder::new(url, Arc::new(source)).with_statistics(statistics);
         if let Some(ordering) = self.ordering() {
@@ -179,6 +178,8 @@ pub struct Footer {
     pub uncompressed_bytes: u64,
     /// The number of its row groups.
     pub row_groups: usize,
+    /// All of it, for readers.
+    pub metadata: FileMetadata,
 }
 
 /// Reads the footer of one file.
@@ -188,7 +189,8 @@ pub struct Footer {
 /// Returns GW0402 naming the file if it is no Parquet file, truncated or corrupt (a panic of the
 /// reader is such a finding too), and the store's own finding if it cannot be read.
 pub async fn read_footer(store: &Store, info: &ObjectInfo) -> Result<Footer, Diagnostic> {
-    let file = DataFile { store: store.clone(), key: info.key.clone(), size: info.size, rows: 0 };
+    let mut file = DataFile::unchanging(store.clone(), info.key.clone(), info.size, 0);
+    file.etag.clone_from(&info.etag);
     let builder = open(&file).await?;
     let metadata = builder.metadata();
     let rows = metadata.file_metadata().num_rows();
@@ -199,6 +201,7 @@ pub async fn read_footer(store: &Store, info: &ObjectInfo) -> Result<Footer, Dia
         rows: u64::try_from(rows).map_err(|_| unreadable(&file))?,
         uncompressed_bytes: u64::try_from(bytes).map_err(|_| unreadable(&file))?,
         row_groups: metadata.num_row_groups(),
+        metadata: FileMetadata(Arc::clone(metadata)),
     })
 }
 
@@ -209,24 +212,34 @@ fn without_metadata(schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().map(bare).collect::<Vec<_>>()))
 }
 
-#[expect(deprecated, reason = "as above")]
-type Builder = ParquetRecordBatchStreamBuilder<ParquetObjectReader>;
+type Builder = ParquetRecordBatchStreamBuilder<PinnedReader>;
 
-#[expect(deprecated, reason = "as above")]
 async fn open(file: &DataFile) -> Result<Builder, Diagnostic> {
-    let meta = meta(file).map_err(|cause| cause.to_diagnostic())?;
-    let reader = ParquetObjectReader::new(file.store.object_store(), meta.location).with_file_size(file.size);
+    let reader = PinnedReader::new(file.clone());
     let opened = AssertUnwindSafe(ParquetRecordBatchStreamBuilder::new(reader)).catch_unwind().await;
     match opened {
         Ok(Ok(builder)) => Ok(builder),
-        _ => Err(cannot_read(file).await),
+        Ok(Err(cause)) => Err(failed_to_read(file, &cause).await),
+        Err(_) => Err(cannot_read(file).await),
+    }
+}
+
+/// What the store says if it failed; else the file is at fault.
+async fn failed_to_read(file: &DataFile, cause: &ParquetError) -> Diagnostic {
+    let store = match cause {
+        ParquetError::External(cause) => cause.downcast_ref::<StoreError>(),
+        _ => None,
+    };
+    match store {
+        Some(store) => store.to_diagnostic(),
+        None => cannot_read(file).await,
     }
 }
 
 /// Why a file cannot be read: gone, refused, or not Parquet.
 async fn cannot_read(file: &DataFile) -> Diagnostic {
     match file.store.head(&file.key).await {
-        Ok(Some(info)) if info.size != file.size => {
+        Ok(Some(info)) if info.size != file.size || (file.etag.is_some() && info.etag != file.etag) => {
             let message = format!("{} changed while it was read", file.store.locate(&file.key));
             Diagnostic::error(code::INPUT_MOVED, message).help("run again")
         }
@@ -271,10 +284,11 @@ async fn read_through(file: &DataFile) -> Result<(), Diagnostic> {
     let read = async move {
         let mut stream = builder.build()?;
         while stream.try_next().await?.is_some() {}
-        Ok::<_, parquet::errors::ParquetError>(())
+        Ok::<_, ParquetError>(())
     };
     match AssertUnwindSafe(read).catch_unwind().await {
         Ok(Ok(())) => Ok(()),
-        _ => Err(cannot_read(file).await),
+        Ok(Err(cause)) => Err(failed_to_read(file, &cause).await),
+        Err(_) => Err(cannot_read(file).await),
     }
 }

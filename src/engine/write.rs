@@ -108,12 +108,10 @@ impl Engine {
         written: &Written,
         share: Share,
     ) -> Result<Option<Broken>, Diagnostics> {
-        let files = written.files.iter().map(|file| DataFile {
-            store: request.store.clone(),
-            key: file.key.clone(),
-            size: file.bytes,
-            rows: file.rows,
-        });
+        let files = written
+            .files
+            .iter()
+            .map(|file| DataFile::unchanging(request.store.clone(), file.key.clone(), file.bytes, file.rows));
         let schema = request.contract.schema();
         let binding =
             Binding::Parquet { files: files.collect(), schema, cut: Cut::default(), sorted_by: Vec::new() };

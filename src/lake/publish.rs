@@ -102,8 +102,13 @@ impl Lake {
         }
     }
 
+    /// The last version. A listing may be old, so the names after its last are tried.
     pub(super) async fn last_version(&self) -> Result<Option<u64>, LakeError> {
-        Ok(self.versions().await?.last().copied())
+        let Some(mut last) = self.versions().await?.last().copied() else { return Ok(None) };
+        while self.store().head(&layout::commit(last + 1)?).await?.is_some() {
+            last += 1;
+        }
+        Ok(Some(last))
     }
 
     /// The versions there are, ascending, proven to have no gap. The first may be any: clean-up

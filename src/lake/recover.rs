@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use super::delta::checkpoint::{self, Tombstones};
 use super::delta::{self, CHECKPOINT_EVERY, Change};
 use super::{Commit, Lake, LakeError, layout, step, views};
@@ -47,8 +49,11 @@ pub struct Orphan {
     pub started_at: Instant,
 }
 
-/// The commits read so far: tables share them.
-#[derive(Default)]
+/// How many tables, or views, are looked at together.
+const TOGETHER: usize = 8;
+
+/// The commits a table's way back has read so far.
+#[derive(Default, Clone)]
 struct Commits(BTreeMap<u64, Arc<Commit>>);
 
 impl Commits {
@@ -90,7 +95,7 @@ impl Lake {
         loop {
             let Some(last) = self.last_commit().await?.map(Arc::new) else { return Ok(done) };
             commits.0.insert(last.version, Arc::clone(&last));
-            let foreign = self.roll_tables(&last, &mut commits, &mut done).await?;
+            let foreign = self.roll_tables(&last, &commits, &mut done).await?;
             step("before_views");
             self.write_views(&last, &mut done).await?;
             step("after_views");
@@ -126,20 +131,30 @@ impl Lake {
         Ok(orphans)
     }
 
-    /// Rolls all tables; a log that another program wrote is told after the others are done.
+    /// Rolls all tables, some together; a log that another program wrote is told after the others
+    /// are done.
     async fn roll_tables(
         &self,
         last: &Commit,
-        commits: &mut Commits,
+        commits: &Commits,
         done: &mut Recovered,
     ) -> Result<Option<LakeError>, LakeError> {
         let mut foreign = None;
-        for table in last.tables.keys() {
-            match self.roll_table(last, table, commits).await {
+        let tables: Vec<NodeName> = last.tables.keys().cloned().collect();
+        let rolls = tables.into_iter().map(|table| {
+            let mut commits = commits.clone();
+            async move {
+                let rolled = self.roll_table(last, &table, &mut commits).await;
+                (table, rolled)
+            }
+        });
+        let mut rolls = stream::iter(rolls).buffered(TOGETHER);
+        while let Some((table, rolled)) = rolls.next().await {
+            match rolled {
                 Ok(Some(rolled)) => {
-                    let earlier = done.tables.get(table).map(|earlier| earlier.from);
+                    let earlier = done.tables.get(&table).map(|earlier| earlier.from);
                     let from = earlier.unwrap_or(rolled.from);
-                    done.tables.insert(table.clone(), RolledForward { from, ..rolled });
+                    done.tables.insert(table, RolledForward { from, ..rolled });
                     step("between_tables");
                 }
                 Ok(None) => {}
@@ -313,13 +328,16 @@ impl Lake {
     }
 
     async fn write_views(&self, commit: &Commit, done: &mut Recovered) -> Result<(), LakeError> {
-        for view in views::generate(self, commit)? {
+        let written = views::generate(self, commit)?.into_iter().map(|view| async move {
             let found = self.read(&view.key).await?;
-            if found.as_deref() != Some(view.content.as_bytes()) {
-                self.store().put(&view.key, view.content.into()).await?;
-                done.views.insert(view.key);
+            if found.as_deref() == Some(view.content.as_bytes()) {
+                return Ok(None);
             }
-        }
+            self.store().put(&view.key, view.content.into()).await?;
+            Ok::<_, LakeError>(Some(view.key))
+        });
+        let written: Vec<_> = stream::iter(written).buffered(TOGETHER).try_collect().await?;
+        done.views.extend(written.into_iter().flatten());
         Ok(())
     }
 }

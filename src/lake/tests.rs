@@ -25,7 +25,7 @@ pub(super) fn attempt(text: &str) -> AttemptId {
 }
 
 pub(super) async fn root(folder: &tempfile::TempDir) -> Lake {
-    let store = store::open("root", folder.path()).unwrap();
+    let store = store::open("root", folder.path(), &store::Access::to_folders()).unwrap();
     Lake::open_to_publish(store, &attempt("probe")).await.unwrap()
 }
 
@@ -200,7 +200,7 @@ async fn an_empty_root_has_no_commit_and_the_probe_leaves_nothing() {
 #[tokio::test]
 async fn a_probe_left_by_a_kill_does_not_stop_the_next_run() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store::open("root", folder.path()).unwrap();
+    let store = store::open("root", folder.path(), &store::Access::to_folders()).unwrap();
     let left = layout::probe(&attempt("probe")).unwrap();
     store.create(&left, b"1\n".as_slice().into()).await.unwrap();
     root(&folder).await;
@@ -209,7 +209,7 @@ async fn a_probe_left_by_a_kill_does_not_stop_the_next_run() {
 #[tokio::test]
 async fn a_store_that_overwrites_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store::open("root", folder.path()).unwrap().careless();
+    let store = store::open("root", folder.path(), &store::Access::to_folders()).unwrap().careless();
     let error = Lake::open_to_publish(store.clone(), &attempt("probe")).await.unwrap_err();
     assert_eq!(error.to_diagnostic().code, code::STORE_IGNORES_PRECONDITIONS);
     assert_eq!(store.list(&Key::root()).await.unwrap(), vec![]);

@@ -94,7 +94,7 @@ pub(super) fn target<'a>(common: &Common, pipeline: &'a Pipeline) -> Result<&'a 
 /// The store the sources lie in.
 pub(super) fn sources(around: &Surroundings, common: &Common, pipeline: &Pipeline) -> Result<Store, Error> {
     let location = common.sources.as_deref().unwrap_or(&pipeline.location.value);
-    Ok(store::open(location, &around.folder)?)
+    Ok(store::open(location, &around.folder, &around.access()?)?)
 }
 
 /// The store tables are published in.
@@ -103,7 +103,7 @@ pub(super) fn root(around: &Surroundings, common: &Common, pipeline: &Pipeline) 
         Some(root) => root.as_str(),
         None => target(common, pipeline)?.root.value.as_str(),
     };
-    Ok(store::open(location, &around.folder)?)
+    Ok(store::open(location, &around.folder, &around.access()?)?)
 }
 
 /// Types the graph in a pinned or locked world.

@@ -112,7 +112,7 @@ pub async fn recover(around: &Surroundings, common: &Common) -> Result<Recovered
 /// project is broken, or from elsewhere.
 async fn published(around: &Surroundings, common: &Common) -> Result<Lake, Error> {
     let store = match &common.root {
-        Some(root) => store::open(root, &around.folder)?,
+        Some(root) => store::open(root, &around.folder, &around.access()?)?,
         None => {
             let location = Location {
                 folder: around.folder.clone(),

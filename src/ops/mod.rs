@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::interval::Instant;
 use crate::plan::{Observer, Refresh};
+use crate::store::Access;
 
 mod check;
 mod context;
@@ -59,6 +60,17 @@ pub struct Surroundings {
     pub machine_memory: u64,
     /// How many processors there are.
     pub machine_threads: usize,
+}
+
+impl Surroundings {
+    /// What the environment grants to stores.
+    ///
+    /// # Errors
+    ///
+    /// Returns a finding if a variable of ours cannot be understood.
+    pub fn access(&self) -> Result<Access, Error> {
+        Ok(Access::of(&self.environment)?)
+    }
 }
 
 /// What most verbs are asked with: the common flags.

@@ -32,7 +32,7 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
     let run_id = (around.fresh_word)();
     let lake = Lake::open_to_publish(root, &attempt(&run_id)?).await?;
     around.observer.notice(Event::Phase(Phase::Recover));
-    tell(around, &lake.recover().await?);
+    tell(around, &lake.roll_forward().await?);
     let scratch = context::Scratch::of(around, &run_id);
     let engine = context::engine(around, common, Some(pipeline), scratch.path())?;
     for race in 0..RACES {
@@ -122,10 +122,11 @@ async fn tell_the_world(lake: &Lake, state: &State, outcome: &Outcome) {
         ("receipt.json", report::receipt(outcome, state)),
         ("run_results.json", report::run_results(outcome)),
     ];
-    for (name, document) in documents {
+    let written = documents.into_iter().map(|(name, document)| async move {
         let content = serde_json::to_vec_pretty(&document).unwrap_or_default();
         if let Err(cause) = lake.put_run_document(&outcome.run_id, name, content).await {
             tracing::warn!(document = name, %cause, "a document of the run was not written");
         }
-    }
+    });
+    futures::future::join_all(written).await;
 }

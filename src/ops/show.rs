@@ -156,7 +156,7 @@ fn files(lake: &Lake, name: &NodeName, entry: &TableEntry, schema: SchemaRef) ->
     let mut files = Vec::new();
     for file in entry.files() {
         let key = lake.file_key(name, file)?;
-        files.push(DataFile { store: lake.store().clone(), key, size: file.bytes, rows: file.rows });
+        files.push(DataFile::unchanging(lake.store().clone(), key, file.bytes, file.rows));
     }
     let sorted_by = entry.contract.order_by.clone();
     Ok(Binding::Parquet { files, schema, cut: Cut::default(), sorted_by })

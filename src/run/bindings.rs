@@ -63,6 +63,8 @@ fn pinned_files(source: &SourceState) -> Vec<DataFile> {
         key: file.info.key.clone(),
         size: file.info.size,
         rows: file.rows,
+        etag: file.info.etag.clone(),
+        metadata: file.metadata.clone(),
     };
     source.files.iter().map(file).collect()
 }
@@ -96,7 +98,7 @@ pub(super) fn of_entry(
 ) -> Option<Binding> {
     let file = |file: &crate::lake::FileEntry| {
         let key = lake.file_key(name, file).ok()?;
-        Some(DataFile { store: lake.store().clone(), key, size: file.bytes, rows: file.rows })
+        Some(DataFile::unchanging(lake.store().clone(), key, file.bytes, file.rows))
     };
     let files = entry.files().map(file).collect::<Option<Vec<_>>>()?;
     Some(of_files(files, contract))

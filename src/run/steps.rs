@@ -343,11 +343,8 @@ async fn write(
         })),
     };
     let written = job.engine.write(&request, share).await?;
-    let file = |file: &WrittenFile| DataFile {
-        store: job.lake.store().clone(),
-        key: file.key.clone(),
-        size: file.bytes,
-        rows: file.rows,
+    let file = |file: &WrittenFile| {
+        DataFile::unchanging(job.lake.store().clone(), file.key.clone(), file.bytes, file.rows)
     };
     Ok(Product {
         binding: bindings::of_files(written.files.iter().map(file).collect(), &model.contract),

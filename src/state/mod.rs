@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::SchemaRef;
 
+use crate::engine::FileMetadata;
 use crate::ident::NodeName;
 use crate::lake::Commit;
 use crate::store::{ObjectInfo, Store};
@@ -50,6 +51,8 @@ pub struct PinnedFile {
     pub info: ObjectInfo,
     /// Its rows.
     pub rows: u64,
+    /// What its footer says, unless that is too much to keep.
+    pub metadata: Option<FileMetadata>,
 }
 
 impl State {

@@ -20,6 +20,9 @@ use crate::store::{Key, ObjectInfo, Store};
 /// How many requests are under way at once.
 const REQUESTS: usize = 16;
 
+/// What the footers of one source that are kept may take in memory, in bytes; others are read again.
+const KEPT_FOOTERS: usize = 16 << 20;
+
 /// Lists every source the graph's models read, reads the footers of its files, and freezes all.
 ///
 /// # Errors
@@ -69,11 +72,12 @@ pub async fn moved(state: &State) -> Result<(), Diagnostics> {
 }
 
 async fn look(source: &Source, location: &Store) -> Result<SourceState, Diagnostics> {
-    let infos = list(source, location).await?;
+    let infos = marked(list(source, location).await?, location).await?;
     let footers = infos.iter().map(|info| engine::read_footer(location, info));
     let footers: Vec<Result<Footer, Diagnostic>> = stream::iter(footers).buffered(REQUESTS).collect().await;
     let mut found = Diagnostics::default();
     let mut files = Vec::new();
+    let mut kept = 0;
     let mut schema: Option<(SchemaRef, ObjectInfo)> = None;
     for (info, footer) in infos.into_iter().zip(footers) {
         let Some(footer) = found.keep(footer.map_err(Diagnostics::from)) else { continue };
@@ -89,7 +93,9 @@ async fn look(source: &Source, location: &Store) -> Result<SourceState, Diagnost
                 }
             }
         }
-        files.push(PinnedFile { store: location.clone(), info, rows: footer.rows });
+        kept += footer.metadata.memory();
+        let metadata = Some(footer.metadata).filter(|_| kept <= KEPT_FOOTERS);
+        files.push(PinnedFile { store: location.clone(), info, rows: footer.rows, metadata });
     }
     found.or_ok(())?;
     let rows = files.iter().map(|file| file.rows).sum();
@@ -105,6 +111,21 @@ async fn look(source: &Source, location: &Store) -> Result<SourceState, Diagnost
     let bytes = files.iter().map(|file| file.info.size).sum();
     let fingerprint = fingerprint(&files);
     Ok(SourceState { schema, files, rows, bytes, fingerprint })
+}
+
+/// The same files, each with the store's mark: some stores do not tell it in listings.
+async fn marked(infos: Vec<ObjectInfo>, location: &Store) -> Result<Vec<ObjectInfo>, Diagnostics> {
+    let asked = infos.into_iter().map(|info| async move {
+        if info.etag.is_some() {
+            return Ok(info);
+        }
+        let found = location.head(&info.key).await.map_err(|cause| cause.to_diagnostic())?;
+        Ok(found.unwrap_or(info))
+    });
+    let asked: Vec<Result<ObjectInfo, Diagnostic>> = stream::iter(asked).buffered(REQUESTS).collect().await;
+    let mut found = Diagnostics::default();
+    let infos = asked.into_iter().filter_map(|info| found.keep(info.map_err(Diagnostics::from))).collect();
+    found.or_ok(infos)
 }
 
 /// The Parquet files a source's path means: a folder, one file, or a glob.
@@ -174,7 +195,8 @@ fn fingerprint(files: &[PinnedFile]) -> String {
     for file in files {
         let info = &file.info;
         let etag = info.etag.clone().unwrap_or_else(|| info.modified_micros.to_string());
-        hash.update(format!("{}\n{}\n{}\n{etag}\n", file.store.url(), info.key, info.size));
+        // Not where the store lies: the same objects elsewhere are the same source.
+        hash.update(format!("{}\n{}\n{etag}\n", info.key, info.size));
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use super::{InvalidKey, Key};
+use super::{InvalidKey, Key, answers};
 use crate::diagnostic::{Diagnostic, code};
 
 /// The cause of a failed request, as the storage client gave it.
@@ -33,9 +33,29 @@ pub enum StoreError {
         /// The whole address.
         location: String,
     },
+    /// The object is not the one that was seen before.
+    #[error("{location} changed while it was read")]
+    Changed {
+        /// The whole address.
+        location: String,
+    },
+    /// There is no such bucket or container.
+    #[error("the bucket or container of {location} is not there")]
+    NoBucket {
+        /// The whole address.
+        location: String,
+    },
+    /// A variable of the environment cannot be used.
+    #[error("the variable `{name}` cannot be used: {reason}")]
+    Setting {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong with it; never its value.
+        reason: String,
+    },
     /// The store did not answer, or not in a way that can be understood; whether a write
     /// happened is unknown.
-    #[error("the store failed at {location}: {cause}")]
+    #[error("the store failed at {location}: {}", said(cause.as_ref()))]
     Unavailable {
         /// The whole address.
         location: String,
@@ -75,13 +95,25 @@ impl StoreError {
         let message = self.to_string();
         match self {
             Self::NotFound { .. } => Diagnostic::error(code::MISSING_FILE, message),
-            Self::AccessDenied { cause, .. } => Diagnostic::error(code::ACCESS_DENIED, message)
-                .help(format!("the store said: {}", innermost(cause.as_ref()))),
+            Self::AccessDenied { cause, .. } => {
+                let said = said(cause.as_ref());
+                let found = Diagnostic::error(code::ACCESS_DENIED, message);
+                let found = match answers::advice(&said) {
+                    Some(advice) => found.help(advice),
+                    None => found,
+                };
+                found.help(format!("the store said: {said}"))
+            }
+            Self::Changed { .. } => Diagnostic::error(code::INPUT_MOVED, message)
+                .help("nothing was published; run again when the source is at rest"),
+            Self::NoBucket { .. } => Diagnostic::error(code::MISSING_FILE, message)
+                .help("make it, or mend its name in `location`, `root`, `--sources` or `--root`"),
             Self::DiskFull { .. } => Diagnostic::error(code::DISK_FULL, message).help(
                 "free some space or raise the quota, then run again; nothing of this run was published",
             ),
-            Self::Unavailable { .. } => Diagnostic::error(code::STORE_UNAVAILABLE, message),
-            Self::InvalidLocation { .. } | Self::InvalidKey(_) => {
+            Self::Unavailable { .. } => Diagnostic::error(code::STORE_UNAVAILABLE, message)
+                .help("run again; `goodwill check --connect` looks at the way to the store"),
+            Self::InvalidLocation { .. } | Self::InvalidKey(_) | Self::Setting { .. } => {
                 Diagnostic::error(code::BAD_REQUEST, message)
             }
         }
@@ -91,8 +123,13 @@ impl StoreError {
     pub(super) fn from_client(location: String, cause: object_store::Error) -> Self {
         use object_store::Error as Client;
         match &cause {
+            _ if answers::no_bucket(&said(&cause)) => Self::NoBucket { location },
             Client::NotFound { .. } => Self::NotFound { location },
+            Client::Precondition { .. } | Client::NotModified { .. } => Self::Changed { location },
             Client::PermissionDenied { .. } | Client::Unauthenticated { .. } => {
+                Self::AccessDenied { location, cause: Box::new(cause) }
+            }
+            _ if answers::is_refusal(&said(&cause)) => {
                 Self::AccessDenied { location, cause: Box::new(cause) }
             }
             _ => Self::from_cause(location, Box::new(cause)),
@@ -121,6 +158,11 @@ impl StoreError {
 fn root_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
     let own = error.downcast_ref::<io::Error>().map(io::Error::kind);
     own.filter(|kind| *kind != io::ErrorKind::Other).or_else(|| error.source().and_then(root_kind))
+}
+
+/// What a store said, for people: never the whole answer, which may hold what signs requests.
+pub(super) fn said(error: &(dyn Error + 'static)) -> String {
+    answers::said(&error.to_string()).unwrap_or_else(|| innermost(error).to_string())
 }
 
 fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {

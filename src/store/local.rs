@@ -31,6 +31,12 @@ pub(super) fn resolve(location: &Path, base: &Path) -> io::Result<PathBuf> {
     }
 }
 
+/// The content of a file the environment names, such as a bundle of certificates.
+#[expect(clippy::disallowed_methods, reason = "settings of a store lie outside every store")]
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    fs::read(path)
+}
+
 fn append(found: PathBuf, rest: &Path) -> io::Result<PathBuf> {
     let mut path = found;
     for component in rest.components() {

@@ -1,34 +1,47 @@
 //! Object storage narrowed to what publishing needs.
 //!
-//! Get, list, put, create-if-absent, delete, and uploads in parts. Local folders today; the
-//! cloud stores find their place in [`open`] without a change for callers.
+//! Get, list, put, create-if-absent, delete, and uploads in parts, on folders of this machine and
+//! on S3, Azure Blob Storage and Google Cloud Storage.
 //!
 //! **Invariant:** every path is a [`Key`], so nothing outside the opened location is read or
-//! written. After an error of a write other than [`Created::AlreadyExists`] it is *unknown*
-//! whether the write happened: callers read the key.
+//! written. An answer holds what was asked for, all of it, or is an error. After an error of a
+//! write it is *unknown* whether the write happened: callers read the key.
 
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
+use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use url::Url;
 
+mod access;
+mod answers;
+mod cloud;
+mod create;
 mod error;
+mod faults;
 mod key;
 mod local;
+mod location;
+mod patience;
 mod upload;
 
+use location::{Location, Place};
+use patience::Patience;
+
+pub use access::Access;
 pub use error::{Cause, StoreError};
 pub use key::{InvalidKey, Key};
 pub use upload::Upload;
 
-/// An opened location: a folder of a disk or, later, a prefix of a bucket.
+/// An opened location: a folder of a disk or a prefix of a bucket.
 ///
 /// Cheap to clone.
 #[derive(Clone)]
@@ -36,15 +49,10 @@ pub struct Store {
     client: Arc<dyn ObjectStore>,
     url: Arc<Url>,
     place: Place,
+    patience: Duration,
     /// Overwrites where it should refuse, as some object stores do.
     #[cfg(test)]
     careless: bool,
-}
-
-/// What kind of store it is, where that matters.
-#[derive(Clone)]
-enum Place {
-    Folder(Arc<FilePath>),
 }
 
 /// What a listing tells of an object.
@@ -69,56 +77,29 @@ pub enum Created {
     AlreadyExists,
 }
 
-/// Opens `location`: a path, seen from `base`, or a `file://` URL.
+/// Opens `location`: a path, seen from `base`, or a `file://`, `s3://`, `az://` or `gs://` URL,
+/// with what `access` grants.
 ///
 /// Nothing is read or made: a folder that does not exist is an empty store.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError::InvalidLocation`] for any other kind of location.
-#[expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "every store is made here, of a folder and never a file"
-)]
-pub fn open(location: &str, base: &FilePath) -> Result<Store, StoreError> {
-    let path = local_path(location)?;
-    let invalid = |reason: String| StoreError::InvalidLocation { location: location.to_owned(), reason };
-    let root = local::resolve(&path, base).map_err(|cause| invalid(cause.to_string()))?;
-    if root.is_file() {
-        return Err(invalid("it is a file, not a folder".to_owned()));
-    }
-    let url = Url::from_directory_path(&root);
-    let url = url.map_err(|()| invalid("it cannot be written as a URL".to_owned()))?;
-    let prefix = Path::from_absolute_path(&root).map_err(|cause| invalid(cause.to_string()))?;
+/// Returns [`StoreError::InvalidLocation`] for any other kind of location, and
+/// [`StoreError::Setting`] if a variable of the environment cannot be used.
+pub fn open(location: &str, base: &FilePath, access: &Access) -> Result<Store, StoreError> {
+    let location = Location::parse(location, base)?;
+    let client: Arc<dyn ObjectStore> = match location.place {
+        Place::Folder(_) => Arc::new(PrefixStore::new(LocalFileSystem::new(), location.prefix.clone())),
+        Place::Bucket(cloud) => cloud::client(cloud, &location, access)?,
+    };
     Ok(Store {
-        client: Arc::new(PrefixStore::new(object_store::local::LocalFileSystem::new(), prefix)),
-        url: Arc::new(url),
-        place: Place::Folder(Arc::from(root)),
+        client,
+        url: Arc::new(location.url),
+        place: location.place,
+        patience: access.patience(),
         #[cfg(test)]
         careless: false,
     })
-}
-
-fn local_path(location: &str) -> Result<PathBuf, StoreError> {
-    let invalid = |reason: &str| StoreError::InvalidLocation {
-        location: location.to_owned(),
-        reason: reason.to_owned(),
-    };
-    if location.is_empty() {
-        return Err(invalid("it is empty"));
-    }
-    if !location.contains("://") {
-        return Ok(PathBuf::from(location));
-    }
-    let url = Url::parse(location).map_err(|cause| invalid(&cause.to_string()))?;
-    match url.scheme() {
-        "file" => url.to_file_path().map_err(|()| invalid("it is not a path of this machine")),
-        "s3" | "s3a" | "az" | "abfs" | "abfss" | "gs" => {
-            Err(invalid("object stores come in a later version; use a folder of this machine"))
-        }
-        _ => Err(invalid("use a path or a file:// URL")),
-    }
 }
 
 impl Store {
@@ -133,6 +114,7 @@ impl Store {
     pub fn locate(&self, key: &Key) -> String {
         match &self.place {
             Place::Folder(root) => root.join(key.as_str()).to_string_lossy().into_owned(),
+            Place::Bucket(_) => self.plain_url(key),
         }
     }
 
@@ -141,6 +123,18 @@ impl Store {
     pub fn plain_url(&self, key: &Key) -> String {
         match &self.place {
             Place::Folder(_) => format!("file://{}", self.locate(key)),
+            Place::Bucket(_) => {
+                let path = self.url.path().trim_matches('/');
+                let path = percent_decoded(path);
+                let rest = if path.is_empty() { key.to_string() } else { format!("{path}/{key}") };
+                let user = self.url.username();
+                let at = if user.is_empty() { "" } else { "@" };
+                format!(
+                    "{}://{user}{at}{}/{rest}",
+                    self.url.scheme(),
+                    self.url.host_str().unwrap_or_default()
+                )
+            }
         }
     }
 
@@ -150,20 +144,62 @@ impl Store {
     ///
     /// Returns [`StoreError::NotFound`] if there is none.
     pub async fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
-        let path = key.to_path()?;
-        let read = async { self.client.get(&path).await?.bytes().await };
-        read.await.map_err(|cause| self.failed(key, cause))
+        self.get_with(key, GetOptions::default()).await
     }
 
-    /// Reads the bytes `range` of an object.
+    /// Reads the bytes `range` of an object; with `etag` only if the object still bears it.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError::NotFound`] if there is no such object, and an error if the range
-    /// starts past its end.
-    pub async fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
-        let read = self.client.get_range(&key.to_path()?, range).await;
-        read.map_err(|cause| self.failed(key, cause))
+    /// Returns [`StoreError::NotFound`] if there is no such object, [`StoreError::Changed`] if it
+    /// is another one now, and an error if the range starts past its end.
+    pub async fn get_range(
+        &self,
+        key: &Key,
+        range: Range<u64>,
+        etag: Option<&str>,
+    ) -> Result<Bytes, StoreError> {
+        let options = GetOptions {
+            range: Some(range.into()),
+            if_match: etag.map(str::to_owned),
+            ..GetOptions::default()
+        };
+        self.get_with(key, options).await
+    }
+
+    /// Reads, and takes no less than what the store said it would send.
+    async fn get_with(&self, key: &Key, options: GetOptions) -> Result<Bytes, StoreError> {
+        let path = &key.to_path()?;
+        let read = || async {
+            let found = self.client.get_opts(path, options.clone()).await?;
+            let promised = found.range.end - found.range.start;
+            let content = found.bytes().await?;
+            if u64::try_from(content.len()) == Ok(promised) {
+                return Ok(content);
+            }
+            let short = format!("it sent {} of {promised} bytes", content.len());
+            Err(object_store::Error::Generic { store: "store", source: short.into() })
+        };
+        self.patiently(key, read).await
+    }
+
+    /// Does what can be done twice, again and again while the store does not answer. A disk
+    /// answers once and for all.
+    async fn patiently<T, F>(&self, key: &Key, work: impl Fn() -> F + Send) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, object_store::Error>> + Send,
+    {
+        let mut patience = Patience::of(self.patience);
+        loop {
+            let cause = match work().await {
+                Ok(done) => return Ok(done),
+                Err(cause) => self.failed(key, cause),
+            };
+            let may_pass = matches!(cause, StoreError::Unavailable { .. });
+            if matches!(self.place, Place::Folder(_)) || !may_pass || !patience.once_more().await {
+                return Err(cause);
+            }
+        }
     }
 
     /// What the store tells of an object; `None` if there is none.
@@ -172,11 +208,12 @@ impl Store {
     ///
     /// Returns an error if the store cannot be asked.
     pub async fn head(&self, key: &Key) -> Result<Option<ObjectInfo>, StoreError> {
-        match self.client.head(&key.to_path()?).await {
+        let path = &key.to_path()?;
+        match self.patiently(key, || self.client.head(path)).await {
             // Not the location that is answered: a local store with a root answers an absolute one.
             Ok(found) => Ok(Some(info(key.clone(), &found))),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(cause) => Err(self.failed(key, cause)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(cause) => Err(cause),
         }
     }
 
@@ -186,10 +223,8 @@ impl Store {
     ///
     /// Returns an error if the store cannot be asked; a missing folder is an empty one.
     pub async fn list(&self, folder: &Key) -> Result<Vec<ObjectInfo>, StoreError> {
-        let prefix = self.listed(folder)?;
-        let listing = self.client.list(Some(&prefix));
-        let listing = listing.map(|found| found.map_err(|cause| self.failed(folder, cause)));
-        let found: Vec<ObjectMeta> = listing.try_collect().await?;
+        let prefix = &self.listed(folder)?;
+        let found = self.patiently(folder, || self.client.list(Some(prefix)).try_collect::<Vec<_>>()).await?;
         infos(folder, &found)
     }
 
@@ -199,9 +234,8 @@ impl Store {
     ///
     /// Returns an error if the store cannot be asked; a missing folder is an empty one.
     pub async fn list_folders(&self, folder: &Key) -> Result<Vec<String>, StoreError> {
-        let prefix = self.listed(folder)?;
-        let found = self.client.list_with_delimiter(Some(&prefix)).await;
-        let found = found.map_err(|cause| self.failed(folder, cause))?;
+        let prefix = &self.listed(folder)?;
+        let found = self.patiently(folder, || self.client.list_with_delimiter(Some(prefix))).await?;
         let name = |path: &Path| path.filename().map(str::to_owned);
         let mut names: Vec<String> = found.common_prefixes.iter().filter_map(name).collect();
         names.sort();
@@ -215,8 +249,8 @@ impl Store {
     /// Returns an error after which it is unknown whether the object was written.
     #[expect(clippy::disallowed_methods, reason = "stores are written here and nowhere else")]
     pub async fn put(&self, key: &Key, content: Bytes) -> Result<(), StoreError> {
-        let written = self.client.put(&key.to_path()?, content.into()).await;
-        written.map(drop).map_err(|cause| self.failed(key, cause))
+        let path = &key.to_path()?;
+        self.patiently(key, || self.client.put(path, content.clone().into())).await.map(drop)
     }
 
     /// Writes an object unless there is one. On local folders it is on the disk afterwards.
@@ -235,6 +269,10 @@ impl Store {
                 let (root, path) = (Arc::clone(root), root.join(key.as_str()));
                 self.blocking(key, move || local::create(&root, &path, &content)).await
             }
+            Place::Bucket(_) => {
+                let created = create::create(&*self.client, &key.to_path()?, &content, self.patience).await;
+                created.map_err(|cause| self.failed(key, cause))
+            }
         }
     }
 
@@ -245,9 +283,10 @@ impl Store {
     /// Returns an error after which it is unknown whether the object is there.
     #[expect(clippy::disallowed_methods, reason = "stores are written here and nowhere else")]
     pub async fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        match self.client.delete(&key.to_path()?).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(cause) => Err(self.failed(key, cause)),
+        let path = &key.to_path()?;
+        match self.patiently(key, || self.client.delete(path)).await {
+            Err(cause) if !cause.is_not_found() => Err(cause),
+            _ => Ok(()),
         }
     }
 
@@ -255,12 +294,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Returns an error if the store cannot start.
-    #[expect(clippy::disallowed_methods, reason = "stores are written here and nowhere else")]
-    pub async fn upload(&self, key: &Key) -> Result<Upload, StoreError> {
-        let started = self.client.put_multipart(&key.to_path()?).await;
-        let client = started.map_err(|cause| self.failed(key, cause))?;
-        Ok(Upload::new(self.locate(key), client))
+    /// Returns an error if the client refuses the key; the store is asked later.
+    pub fn upload(&self, key: &Key) -> Result<Upload, StoreError> {
+        key.to_path()?;
+        Ok(Upload::new(self.clone(), key.clone()))
     }
 
     /// Makes sure that objects survive a power cut, with their folders. Other stores than local
@@ -277,10 +314,12 @@ impl Store {
                 let paths: Vec<PathBuf> = keys.iter().map(|key| root.join(key.as_str())).collect();
                 self.blocking(first, move || local::sync(&root, &paths)).await
             }
+            Place::Bucket(_) => Ok(()),
         }
     }
 
-    /// The storage client, for the engine's readers; paths come from [`Store::object_path`].
+    /// The storage client, which the engine's sessions ask for; paths come from
+    /// [`Store::object_path`]. Data is read through [`Store::get_range`].
     #[must_use]
     pub fn object_store(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.client)
@@ -343,7 +382,13 @@ fn infos(folder: &Key, found: &[ObjectMeta]) -> Result<Vec<ObjectInfo>, StoreErr
         found.iter().map(|found| Ok(info(Key::from_listing(&found.location)?, found))).collect();
     let mut infos = infos.map_err(|cause| StoreError::unlisted(folder, &cause))?;
     infos.sort_by(|a, b| a.key.cmp(&b.key));
+    // A store may tell an object on two pages.
+    infos.dedup_by(|a, b| a.key == b.key);
     Ok(infos)
+}
+
+fn percent_decoded(path: &str) -> String {
+    Path::from_url_path(path).map_or_else(|_| path.to_owned(), |path| path.to_string())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at files and start the program from outside")]
 
 mod disk;
+mod faults;
 mod floors;
 mod inputs;
 mod invalid;
@@ -13,6 +14,9 @@ mod modules;
 mod pages;
 mod program;
 mod publishing;
+mod races;
 mod references;
 mod rust_source;
 mod scans;
+mod server;
+mod stores;

@@ -17,6 +17,8 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::server::{Bucket, server};
+
 /// Longer than any run here takes on a busy machine: a program that hangs fails its test.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -58,7 +60,9 @@ impl From<Output> for Answer {
 fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_goodwill"));
     command.current_dir(folder).stdin(Stdio::null()).env("NO_COLOR", "1").env_remove("FAILPOINTS");
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GOODWILL_")) {
+    let heeded =
+        |name: &str| ["GOODWILL_", "AWS_", "AZURE_", "GOOGLE_"].iter().any(|start| name.starts_with(start));
+    for (name, _) in std::env::vars().filter(|(name, _)| heeded(name)) {
         command.env_remove(name);
     }
     command
@@ -72,6 +76,8 @@ pub(crate) struct Project {
     folder: PathBuf,
     /// Where its sources lie, if not where its pipeline says.
     sources: Option<PathBuf>,
+    /// Where it publishes, if not in its folder.
+    bucket: Option<Bucket>,
 }
 
 impl Project {
@@ -100,7 +106,7 @@ impl Project {
     fn within(home: TempDir) -> Self {
         // As the program sees it: a temporary folder may lie behind a link.
         let folder = home.path().canonicalize().unwrap();
-        Self { _home: home, folder, sources: None }
+        Self { _home: home, folder, sources: None, bucket: None }
     }
 
     /// A copy of the demo with its version 1; the sources are not copied, so they have not moved.
@@ -120,24 +126,75 @@ impl Project {
         copy
     }
 
+    /// A copy of the demo with sources of its own, before its first run.
+    pub(crate) fn unpublished_demo_with_sources() -> Self {
+        let mut copy = Self::unpublished_demo();
+        copy_folder(&copy.sources.take().unwrap(), &copy.folder().join("demo/sources"));
+        copy
+    }
+
+    /// A copy of the demo whose sources and root lie in a bucket, before its first run.
+    pub(crate) fn unpublished_demo_in_a_bucket() -> Self {
+        let mut copy = Self::unpublished_demo();
+        let bucket = server().bucket();
+        let sources = copy.sources.take().unwrap();
+        copy_folder(&sources, &bucket.folder.join("sources"));
+        let pipeline = copy.folder().join("pipelines/customer_intelligence.yml");
+        let text = fs::read_to_string(&pipeline).unwrap();
+        let moved =
+            text.replace("./out", &bucket.url("out")).replace("./demo/sources", &bucket.url("sources"));
+        assert_eq!(moved.matches(&bucket.name).count(), 2, "{moved}");
+        fs::write(&pipeline, moved).unwrap();
+        copy.bucket = Some(bucket);
+        copy
+    }
+
+    /// A copy of the demo in a bucket, with its version 1.
+    pub(crate) fn demo_in_a_bucket() -> Self {
+        static MADE: OnceLock<Project> = OnceLock::new();
+        let made = MADE.get_or_init(|| {
+            let made = Self::unpublished_demo_in_a_bucket();
+            made.run(&[]).ended_with(0);
+            made
+        });
+        let copy = Self::unpublished_demo_in_a_bucket();
+        copy_folder(&made.root(), &copy.root());
+        // The views name the bucket they were made in.
+        copy.run(&[]).ended_with(0);
+        copy
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where it publishes.
+    /// Where it publishes, as files.
     pub(crate) fn root(&self) -> PathBuf {
-        self.folder().join("out")
+        self.bucket.as_ref().map_or_else(|| self.folder().join("out"), |bucket| bucket.folder.join("out"))
+    }
+
+    /// Where its own sources lie, as files.
+    pub(crate) fn sources_folder(&self) -> PathBuf {
+        let in_bucket = self.bucket.as_ref().map(|bucket| bucket.folder.join("sources"));
+        in_bucket.unwrap_or_else(|| self.folder().join("demo/sources"))
+    }
+
+    /// `goodwill …`, about to start.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program(self.folder());
+        command.envs(self.bucket.iter().flat_map(Bucket::environment)).args(arguments);
+        command
     }
 
     /// `goodwill …`, run to its end.
     pub(crate) fn goodwill(&self, arguments: &[&str]) -> Answer {
-        program(self.folder()).args(arguments).output().unwrap().into()
+        self.command(arguments).output().unwrap().into()
     }
 
     /// `goodwill run …`, about to start.
     pub(crate) fn run_command(&self, arguments: &[&str]) -> Command {
-        let mut command = program(self.folder());
-        command.arg("run").args(arguments);
+        let mut command = self.command(&["run"]);
+        command.args(arguments);
         if let Some(sources) = &self.sources {
             command.arg("--sources").arg(sources);
         }
@@ -222,6 +279,12 @@ impl Running {
                 }
             }
         }
+    }
+
+    /// All that the run has logged.
+    pub(crate) fn said(&mut self) -> &[String] {
+        self.said.extend(self.lines.iter());
+        &self.said
     }
 
     /// Whether the run logs nothing more for a while.

@@ -84,11 +84,12 @@ const BEFORE: u64 = 1;
 const AFTER: u64 = 2;
 
 fn check_kill_of_a_second_version(step: &str, nth: usize, published: u64) {
-    let project = Project::demo();
-    check_kill(&project, &SOME, (step, nth), published);
-    // What was left lying about does not hinder the next version.
-    project.run(&SOME).ended_with(0);
-    assert_eq!(assert_at_rest(&project.root()), published + 1);
+    for project in [Project::demo(), Project::demo_in_a_bucket()] {
+        check_kill(&project, &SOME, (step, nth), published);
+        // What was left lying about does not hinder the next version.
+        project.run(&SOME).ended_with(0);
+        assert_eq!(assert_at_rest(&project.root()), published + 1);
+    }
 }
 
 #[test]
@@ -178,7 +179,7 @@ impl Reader {
     }
 }
 
-fn number_from(variable: &str, otherwise: u64) -> u64 {
+pub(crate) fn number_from(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |value| value.parse().unwrap())
 }
 
@@ -194,16 +195,24 @@ fn usual_times(project: &Project) -> (Duration, Duration) {
 
 #[test]
 fn killed_at_random_moments_while_a_reader_looks() {
+    kill_at_random(&Project::demo());
+}
+
+#[test]
+fn killed_at_random_moments_in_a_bucket_while_a_reader_looks() {
+    kill_at_random(&Project::demo_in_a_bucket());
+}
+
+fn kill_at_random(project: &Project) {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = number_from("GOODWILL_SEED", u64::from(clock.subsec_nanos()));
     println!("GOODWILL_SEED={seed}");
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
-    let project = Project::demo();
     let root = project.root();
-    let (whole, publication) = usual_times(&project);
+    let (whole, publication) = usual_times(project);
 
     let reader = Reader::start(root.clone());
-    let (mut killed, mut published) = (0, 0);
+    let (mut killed, mut published, mut slowest) = (0, 0, Duration::ZERO);
     for turn in 0..number_from("GOODWILL_KILLS", 12) {
         let before = versions(&root).len();
         let mut running = Running::start(project.run_command(&SOME), None);
@@ -217,12 +226,19 @@ fn killed_at_random_moments_while_a_reader_looks() {
         killed += u64::from(running.kill());
         let left = versions(&root);
         published += left.len() - before;
-        project.run(&[]).ended_with(0);
+        let again = Instant::now();
+        project.goodwill(&["recover"]).ended_with(0);
+        slowest = slowest.max(again.elapsed());
         assert_eq!(Some(&assert_at_rest(&root)), left.last(), "kill {turn} after {moment:?}");
+        if turn % 10 == 0 {
+            project.run(&["--skip-exit-code"]).ended_with(99);
+        }
     }
     let looks = reader.looks();
     println!("{killed} kills within {whole:?} and {publication:?}; {published} published; {looks} looks");
+    println!("the slowest recovery took {slowest:?}");
     assert!(killed > 0 && looks > 0);
+    assert!(slowest < Duration::from_secs(5), "a recovery took {slowest:?}");
     project.run(&["-f"]).ended_with(0);
     let last = assert_at_rest(&root);
     assert_eq!(hashes(&commit(&root, last)), hashes(&commit(&root, 1)), "the same bytes after all of it");

@@ -32,7 +32,8 @@ pub(super) fn world() -> World {
     let options =
         EngineOptions { memory_limit: 512 << 20, threads: 2, scratch: folder.path().join("scratch") };
     let engine = Engine::try_new(options).expect("an engine");
-    let store = crate::store::open("data", folder.path()).expect("a store");
+    let store =
+        crate::store::open("data", folder.path(), &crate::store::Access::to_folders()).expect("a store");
     World { folder, engine, store }
 }
 
@@ -240,7 +241,7 @@ pub(super) async fn data_file(store: &Store, name: &str, batch: &RecordBatch) ->
     let bytes = parquet_bytes(batch);
     let size = bytes.len() as u64;
     store.put(&key, bytes).await.expect("stored");
-    DataFile { store: store.clone(), key, size, rows: batch.num_rows() as u64 }
+    DataFile::unchanging(store.clone(), key, size, batch.num_rows() as u64)
 }
 
 fn events() -> RecordBatch {
@@ -371,8 +372,7 @@ async fn a_bad_file_is_named_and_never_panics() {
     });
     for bytes in std::iter::once(whole.slice(..whole.len() / 2)).chain(damaged) {
         let key = Key::parse("bad.parquet").expect("a key");
-        let bad =
-            DataFile { store: world.store.clone(), key: key.clone(), size: bytes.len() as u64, rows: 4 };
+        let bad = DataFile::unchanging(world.store.clone(), key.clone(), bytes.len() as u64, 4);
         world.store.put(&key, bytes).await.expect("stored");
         let info = ObjectInfo { key, size: bad.size, etag: None, modified_micros: 0 };
         let footer = read_footer(&world.store, &info).await;
