@@ -1,5 +1,7 @@
 //! Commits: reading them, and the one write that publishes.
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Commit, Lake, LakeError, TableEntry, layout, step};
@@ -112,17 +114,20 @@ impl Lake {
     }
 
     /// The versions there are, ascending, proven to have no gap. The first may be any: clean-up
-    /// removes the oldest.
+    /// removes the oldest. A listing may be older at one name than at another, so a version that
+    /// seems to be missing is asked for.
     async fn versions(&self) -> Result<Vec<u64>, LakeError> {
         let listed = self.store().list(&layout::commits()?).await?;
-        let mut versions: Vec<u64> =
+        let listed: BTreeSet<u64> =
             listed.iter().filter_map(|info| layout::numbered(&info.key, ".json")).collect();
-        versions.sort_unstable();
-        let expected = versions.first().copied().unwrap_or(0)..;
-        match versions.iter().zip(expected).find(|(version, expected)| *version != expected) {
-            Some((_, missing)) => Err(LakeError::Gap { missing }),
-            None => Ok(versions),
+        let (Some(first), Some(last)) = (listed.first(), listed.last()) else { return Ok(Vec::new()) };
+        let versions: Vec<u64> = (*first..=*last).collect();
+        for version in versions.iter().filter(|version| !listed.contains(version)) {
+            if self.store().head(&layout::commit(*version)?).await?.is_none() {
+                return Err(LakeError::Gap { missing: *version });
+            }
         }
+        Ok(versions)
     }
 
     /// Refuses what would break the root: a gap, a lost or changed table of another pipeline.

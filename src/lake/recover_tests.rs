@@ -49,6 +49,24 @@ async fn agrees(lake: &Lake, commit: &Commit) {
 }
 
 #[tokio::test]
+async fn a_bucket_in_memory_gets_the_very_logs_a_folder_gets() {
+    let folder = tempfile::tempdir().unwrap();
+    let on_disk = root(&folder).await;
+    let in_memory = Lake::open_to_publish(crate::store::Store::in_memory(), &attempt("probe")).await.unwrap();
+    let mut written = Vec::new();
+    for lake in [on_disk, in_memory] {
+        let last = publish(&lake, 12).await;
+        lake.recover().await.unwrap();
+        agrees(&lake, &last).await;
+        let mut logs = logs(&lake).await;
+        // Views name the address.
+        logs.retain(|key, _| key.contains("_delta_log"));
+        written.push(logs);
+    }
+    assert!(written[0].len() > 12 && written[0] == written[1]);
+}
+
+#[tokio::test]
 async fn a_root_far_behind_is_rolled_forward_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let lake = root(&folder).await;

@@ -13,6 +13,7 @@ use crate::plan::{Observer, Refresh};
 use crate::store::Access;
 
 mod check;
+mod connect;
 mod context;
 mod demo;
 mod error;
@@ -29,6 +30,7 @@ mod show;
 mod test;
 
 pub use check::{Checked, SchemaOrigin, check};
+pub use connect::{Connection, connect};
 pub use demo::{Demo, DemoEnd, DemoRequest, Headlines, Made, OnProgress, SourceSize, TierSize, demo};
 pub use error::Error;
 pub use history::{History, Version, history, receipt, recover};

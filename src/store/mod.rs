@@ -335,6 +335,20 @@ impl Store {
         Ok(key.to_path()?)
     }
 
+    /// A bucket in memory: the stand-in for Google Cloud Storage, for which there is no server
+    /// that speaks the requests of the storage client.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Self {
+        let url = Url::parse("gs://in-memory/").unwrap_or_else(|_| unreachable!("it is a URL"));
+        Self {
+            client: Arc::new(object_store::memory::InMemory::new()),
+            url: Arc::new(url),
+            place: Place::Bucket(location::Cloud::Google),
+            patience: Duration::from_secs(1),
+            careless: false,
+        }
+    }
+
     /// The same store, ignoring create-if-absent.
     #[cfg(test)]
     pub(crate) fn careless(self) -> Self {

@@ -104,3 +104,37 @@ fn plain_urls_have_no_escapes() {
     assert!(store.plain_url(&key("a b/c")).ends_with("/x y/a b/c"));
     assert!(store.plain_url(&key("a")).starts_with("file:///"));
 }
+
+#[tokio::test]
+async fn in_a_bucket_one_of_many_creators_wins_and_knows_it() {
+    let store = Store::in_memory();
+    let commit = key("c/1.json");
+    let attempts: Vec<_> = (0..8_u8)
+        .map(|n| {
+            let (store, commit) = (store.clone(), commit.clone());
+            tokio::spawn(async move { (n, store.create(&commit, Bytes::from(vec![n; 100])).await.unwrap()) })
+        })
+        .collect();
+    let mut winners = Vec::new();
+    for attempt in attempts {
+        let (n, created) = attempt.await.unwrap();
+        winners.extend((created == Created::Yes).then_some(n));
+    }
+    let kept = store.get(&commit).await.unwrap();
+    assert_eq!(winners, [kept[0]]);
+    // The answer to the winner's write was lost, and it asks again.
+    assert_eq!(store.create(&commit, kept).await.unwrap(), Created::Yes);
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_is_not_read_as_the_one_that_was_seen() {
+    let (_folder, on_disk) = folder();
+    for store in [on_disk, Store::in_memory()] {
+        store.put(&key("x"), Bytes::from_static(b"before")).await.unwrap();
+        let seen = store.head(&key("x")).await.unwrap().unwrap().etag;
+        assert_eq!(store.get_range(&key("x"), 0..2, seen.as_deref()).await.unwrap(), "be");
+        store.put(&key("x"), Bytes::from_static(b"after!!")).await.unwrap();
+        let error = store.get_range(&key("x"), 0..2, seen.as_deref()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Changed { .. }), "{error:?}");
+    }
+}

@@ -238,7 +238,8 @@ fn kill_at_random(project: &Project) {
     println!("{killed} kills within {whole:?} and {publication:?}; {published} published; {looks} looks");
     println!("the slowest recovery took {slowest:?}");
     assert!(killed > 0 && looks > 0);
-    assert!(slowest < Duration::from_secs(5), "a recovery took {slowest:?}");
+    // On a machine so busy that a whole small run takes longer, it may take as long.
+    assert!(slowest < whole.max(Duration::from_secs(5)), "a recovery took {slowest:?}");
     project.run(&["-f"]).ended_with(0);
     let last = assert_at_rest(&root);
     assert_eq!(hashes(&commit(&root, last)), hashes(&commit(&root, 1)), "the same bytes after all of it");

@@ -63,3 +63,36 @@ fn a_bucket_that_is_not_there_is_told_as_one() {
     let said = project.run(&["--root", "s3://no-such-bucket/x"]).ended_with(2).stderr;
     assert!(said.contains("bucket") && said.contains("s3://no-such-bucket/x"), "{said}");
 }
+
+#[test]
+fn a_connection_that_works_is_told_step_by_step() {
+    let project = Project::unpublished_demo_in_a_bucket();
+    let told = project.goodwill(&["check", "--connect", "--output", "json"]).ended_with(0).json();
+    let root = &told["connections"][1];
+    assert_eq!(root["works"], serde_json::json!(["list", "write", "read", "delete", "create if absent"]));
+    assert!(!project.root().join("_goodwill/commits").exists(), "nothing is left");
+    let text = project.goodwill(&["check", "--connect"]).ended_with(0).stdout;
+    assert!(text.contains("9 sources") && text.contains("create if absent"), "{text}");
+}
+
+#[test]
+fn a_connection_that_is_refused_says_what_and_why() {
+    let project = Project::unpublished_demo_in_a_bucket();
+    let mut command = project.command(&["check", "--connect", "--root", "s3://no-such-bucket/x"]);
+    let answer: crate::program::Answer = command.output().unwrap().into();
+    let answer = answer.ended_with(2);
+    assert!(answer.stdout.contains("9 sources"), "the sources are fine: {}", answer.stdout);
+    assert!(answer.stderr.contains("s3://no-such-bucket/x"), "{}", answer.stderr);
+}
+
+#[test]
+fn without_credentials_the_run_says_so_soon() {
+    let project = Project::unpublished_demo_in_a_bucket();
+    let mut command = project.run_command(&[]);
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    let started = std::time::Instant::now();
+    let answer: crate::program::Answer = command.output().unwrap().into();
+    let said = answer.ended_with(2).stderr;
+    assert!(said.contains("there are no credentials"), "{said}");
+    assert!(started.elapsed() < std::time::Duration::from_secs(30), "took {:?}", started.elapsed());
+}

@@ -112,6 +112,10 @@ pub(super) struct CheckArgs {
     /// The pipeline, as with --pipeline
     #[arg(value_name = "PIPELINE", conflicts_with = "pipeline")]
     pub(super) name: Option<String>,
+    /// Also look at the way to sources and root: may they be listed, read, written? An object is
+    /// written to the root and removed
+    #[arg(long)]
+    pub(super) connect: bool,
     #[command(flatten)]
     pub(super) project: ProjectFlags,
     #[command(flatten)]

@@ -8,6 +8,7 @@ use super::args::{
 use super::exit::{self, Exit, WhenIdle};
 use super::{Session, ops, render, tables, tell, words};
 
+mod connect;
 mod demo;
 mod look;
 mod project;

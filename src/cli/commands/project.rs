@@ -3,6 +3,7 @@
 use clap::CommandFactory;
 use serde_json::{Value as Json, json};
 
+use super::connect::connect;
 use super::{
     CheckArgs, CompletionsArgs, Exit, FileKind, FunctionsArgs, InitArgs, Listing, LsArgs, Output, PlanArgs,
     SchemaArgs, SchemaCommand, Session, TestArgs, common_of, ops, render, tell, words,
@@ -64,7 +65,11 @@ fn init_text(made: &Initialized) -> String {
 pub(in crate::cli) async fn check(session: &Session, args: &CheckArgs) -> Result<Exit, ops::Error> {
     let common = args.time.onto(args.select.onto(common_of(&args.project)));
     let pipeline = args.name.clone().or(common.pipeline.clone());
-    let checked = ops::check(&session.around, &Common { pipeline, ..common }).await?;
+    let common = Common { pipeline, ..common };
+    if args.connect {
+        return connect(session, &common, args.output.output).await;
+    }
+    let checked = ops::check(&session.around, &common).await?;
     tell(&checked.warnings, session.console);
     match args.output.output {
         Output::Json => session.console.document(&json!({
