@@ -1,5 +1,5 @@
-//! Bad data and bad requests: `goodwill run` ends with the exit code and the message that tell
-//! what to do, and publishes nothing.
+//! Bad data and bad requests beyond the examples of `tests/fixtures/invalid`: `goodwill run` ends with the
+//! exit code and the message that tell what to do, and publishes nothing.
 
 use std::fs;
 use std::path::Path;
@@ -120,16 +120,6 @@ fn sound_data_is_published() {
 }
 
 #[test]
-fn a_missing_source_is_an_input_to_look_at() {
-    let expected = [
-        "error[GW0401]: source `orders` has no Parquet files: `PROJECT/sources/orders`\n",
-        " --> pipelines/shop.yml:8:20\n",
-        "= help: load the source, or say where it is with `--sources`\n",
-    ];
-    check(&project(), &[], 4, &expected);
-}
-
-#[test]
 fn an_empty_source_folder_is_no_empty_table() {
     let folder = project();
     fs::create_dir_all(folder.path().join("sources/orders")).unwrap();
@@ -142,71 +132,10 @@ fn an_empty_source_folder_is_no_empty_table() {
 }
 
 #[test]
-fn a_source_without_rows_is_no_empty_table() {
-    let folder = with_orders(&[], &[]);
-    check(
-        &folder,
-        &[],
-        4,
-        &["error[GW0401]: source `orders` has no rows: `PROJECT/sources/orders/a.parquet`\n"],
-    );
-}
-
-#[test]
-fn a_truncated_file_is_named() {
-    let folder = with_orders(&[1], &[1.0]);
-    write_orders(&folder, "b.parquet", keys(&[2]), &[1.0]);
-    let file = folder.path().join("sources/orders/b.parquet");
-    let bytes = fs::read(&file).unwrap();
-    fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
-    let message = "error[GW0402]: PROJECT/sources/orders/b.parquet is not a readable Parquet file: \
-                   it is truncated or corrupt\n";
-    check(&folder, &[], 4, &[message, "= help: write or copy the file again\n"]);
-}
-
-/// The footer is sound, the pages are not: found only while rows are read.
-#[test]
-fn a_file_of_broken_pages_is_named() {
-    let folder = with_orders(&(0..1000).collect::<Vec<i64>>(), &vec![1.0; 1000]);
-    let file = folder.path().join("sources/orders/a.parquet");
-    let mut bytes = fs::read(&file).unwrap();
-    bytes[4..200].fill(0xff);
-    fs::write(&file, bytes).unwrap();
-    check(&folder, &[], 4, &["[GW0402]: PROJECT/sources/orders/a.parquet is not a readable Parquet file"]);
-}
-
-#[test]
-fn files_of_one_source_must_have_the_same_types() {
-    let folder = with_orders(&[1], &[1.0]);
-    write_orders(&folder, "b.parquet", Arc::new(StringArray::from(vec!["2"])), &[1.0]);
-    let expected = [
-        "error[GW0403]: files of source `orders` differ: column `order_id` is Int64 and Utf8\n",
-        "= help: compare `PROJECT/sources/orders/a.parquet` with `PROJECT/sources/orders/b.parquet`\n",
-    ];
-    check(&folder, &[], 4, &expected);
-}
-
-#[test]
 fn a_key_of_a_wrong_type_is_told_before_anything_is_computed() {
     let folder = project();
     write_orders(&folder, "a.parquet", Arc::new(StringArray::from(vec!["one"])), &[1.0]);
     check(&folder, &[], 2, &["error[GW0210]: `order_id` is VARCHAR and its contract says bigint"]);
-}
-
-#[test]
-fn a_key_that_stands_twice_breaks_the_grain() {
-    check(
-        &with_orders(&[1, 2, 2], &[1.0, 1.0, 1.0]),
-        &[],
-        3,
-        &["[GW0510]: ", "`grain order_id`", "`prices`"],
-    );
-}
-
-#[test]
-fn infinity_is_not_published() {
-    let message = "error[GW0503]: `price` has 1 rows with NaN or infinity\n";
-    check(&with_orders(&[1, 2], &[1.0, 0.0]), &[], 1, &[message, "= help: guard the division"]);
 }
 
 #[test]

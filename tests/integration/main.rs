@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at files and start the program from outside")]
 
 mod disk;
+mod examples;
 mod faults;
 mod floors;
 mod inputs;
