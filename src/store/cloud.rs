@@ -75,13 +75,6 @@ fn amazon(location: &Location, access: &Access) -> Built {
             builder = builder.with_config(key, value);
         }
     }
-    // Whoever writes http:// means it.
-    if ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"]
-        .iter()
-        .any(|name| access.variable(name).is_some_and(|url| url.starts_with("http://")))
-    {
-        builder = builder.with_allow_http(true);
-    }
     // What the location says counts, whatever AWS_BUCKET may hold.
     let builder = builder.with_bucket_name(location.url.host_str().unwrap_or_default());
     Ok(Arc::new(LimitStore::new(builder.build()?, REQUESTS)))
@@ -120,11 +113,24 @@ fn google(location: &Location, access: &Access) -> Built {
     Ok(Arc::new(LimitStore::new(builder.with_bucket_name(bucket).build()?, REQUESTS)))
 }
 
+/// The variables that name another server.
+const ENDPOINTS: [&str; 6] = [
+    "AWS_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AZURE_ENDPOINT",
+    "AZURE_STORAGE_ENDPOINT",
+    "GOOGLE_BASE_URL",
+];
+
 /// Time-outs, and the authorities the environment adds to those of the system.
 ///
 /// Proxies (`HTTPS_PROXY`, `NO_PROXY`) and `SSL_CERT_FILE` are read by the HTTP client itself.
 fn options(access: &Access, own: &'static str) -> Result<ClientOptions, StoreError> {
+    // Whoever writes http:// means it.
+    let means_http = |name: &&str| access.variable(name).is_some_and(|url| url.starts_with("http://"));
     let mut options = ClientOptions::new()
+        .with_allow_http(ENDPOINTS.iter().any(|name| means_http(&name)))
         .with_config(ClientConfigKey::Timeout, REQUEST_TIMEOUT)
         .with_config(ClientConfigKey::ConnectTimeout, CONNECT_TIMEOUT);
     for name in [own, "GOODWILL_CA_BUNDLE"] {
