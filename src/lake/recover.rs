@@ -47,9 +47,9 @@ pub struct Orphan {
     pub started_at: Instant,
 }
 
-/// The commits read so far: tables share them.
+/// The commits read so far, so that none is read twice.
 #[derive(Default)]
-struct Commits(BTreeMap<u64, Arc<Commit>>);
+pub(super) struct Commits(BTreeMap<u64, Arc<Commit>>);
 
 impl Commits {
     async fn get(&mut self, lake: &Lake, version: u64) -> Result<Arc<Commit>, LakeError> {
@@ -214,7 +214,7 @@ impl Lake {
 
     /// The changes of a table from version `from` of its log to its state in `last`, oldest
     /// first, found by walking back through the commits that changed it.
-    async fn changes(
+    pub(super) async fn changes(
         &self,
         last: &Commit,
         table: &NodeName,
@@ -293,7 +293,7 @@ impl Lake {
 
     /// What the versions up to `version` removed: from the checkpoint before, if it can be
     /// read, else from all versions.
-    async fn tombstones(&self, table: &NodeName, version: u64) -> Result<Tombstones, LakeError> {
+    pub(super) async fn tombstones(&self, table: &NodeName, version: u64) -> Result<Tombstones, LakeError> {
         let mut tombstones = Tombstones::default();
         let mut read = version - CHECKPOINT_EVERY;
         let key = layout::delta_checkpoint(table, read)?;
