@@ -5,6 +5,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "tests look at files and start the program from outside")]
 
+mod cleaning;
 mod disk;
 mod floors;
 mod inputs;
@@ -16,3 +17,5 @@ mod publishing;
 mod references;
 mod rust_source;
 mod scans;
+mod scratch;
+mod verifying;
