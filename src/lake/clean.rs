@@ -80,8 +80,10 @@ impl Lake {
         });
         let goes: Vec<Key> = goes.map(|removal| removal.key.clone()).collect();
         done.removed = self.remove(goes, &mut done.failed).await;
+        let folders: BTreeSet<Key> = done.removed.iter().map(Key::folder).collect();
+        self.tidy_folders(folders.into_iter().collect()).await;
         step("before_notes");
-        self.remove_notes(cleanup, dead, &mut done).await;
+        self.remove_notes(cleanup, dead, &mut done).await?;
         Ok(done)
     }
 
@@ -101,8 +103,8 @@ impl Lake {
 
     /// Keeps the dead attempts from ever publishing; returns those that never will.
     async fn bury(&self, cleanup: &Cleanup, done: &mut Cleaned) -> BTreeSet<AttemptId> {
-        let attempts = cleanup.versions.iter().map(|(attempt, version)| async move {
-            (attempt, self.abandon(attempt, *version, cleanup.now).await)
+        let attempts = cleanup.intended.iter().map(|(attempt, intended)| async move {
+            (attempt, self.abandon(attempt, intended.version, cleanup.now).await)
         });
         let fates: Vec<_> = stream::iter(attempts).buffer_unordered(REQUESTS).collect().await;
         let mut dead = BTreeSet::new();
@@ -114,7 +116,7 @@ impl Lake {
                     done.undecided.push(Undecided { attempt: attempt.clone(), version });
                 }
                 Err(cause) => {
-                    done.failed.extend(layout::intent(attempt).ok().map(|key| Failed { key, cause }))
+                    done.failed.extend(layout::intent(attempt).ok().map(|key| Failed { key, cause }));
                 }
             }
         }
@@ -140,13 +142,21 @@ impl Lake {
     }
 
     /// Removes what attempts wrote down whose data files are all gone: journals, intents, ends.
-    async fn remove_notes(&self, cleanup: &Cleanup, mut dead: BTreeSet<AttemptId>, done: &mut Cleaned) {
+    async fn remove_notes(
+        &self,
+        cleanup: &Cleanup,
+        mut dead: BTreeSet<AttemptId>,
+        done: &mut Cleaned,
+    ) -> Result<(), LakeError> {
         for removal in &cleanup.removals {
             if let Reason::Orphan { attempt } = &removal.reason
                 && !done.removed.contains(&removal.key)
             {
                 dead.remove(attempt);
             }
+        }
+        for (attempt, intended) in cleanup.intended.iter().filter(|(attempt, _)| dead.contains(attempt)) {
+            self.tidy_attempt(attempt, &intended.tables).await?;
         }
         // What an earlier clean-up left of attempts that are forgotten otherwise.
         dead.extend(cleanup.forgotten().cloned());
@@ -163,6 +173,12 @@ impl Lake {
             }
             step("between_notes");
         }
+        let mut folders = Vec::new();
+        for attempt in &dead {
+            folders.extend([layout::journal(attempt)?, layout::journal(attempt)?.folder()]);
+        }
+        self.tidy_folders(folders).await;
+        Ok(())
     }
 
     /// Looks at everything a clean-up is decided by.
@@ -202,6 +218,8 @@ impl Lake {
         has_published: bool,
     ) -> Result<Found, LakeError> {
         let intent = if folder.has_intent { self.intent(attempt).await? } else { None };
+        // One that speaks of another attempt was put there by somebody else.
+        let intent = intent.filter(|intent| intent.attempt == *attempt);
         if has_published {
             return Ok(Found { intent, ..Found::default() });
         }

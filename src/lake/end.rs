@@ -22,7 +22,7 @@ pub(super) struct End {
     /// The version it may publish.
     pub version: u64,
     /// What was decided.
-    pub end: Kind,
+    pub kind: Kind,
     /// When.
     pub at: Instant,
 }
@@ -59,12 +59,12 @@ impl Lake {
             format: FORMAT,
             attempt: commit.attempt.clone(),
             version: commit.version,
-            end: Kind::Publishing,
+            kind: Kind::Publishing,
             at: commit.committed_at,
         };
         match self.end_once(&wanted).await? {
-            Some(found) if found.end == Kind::Publishing && found.version == commit.version => Ok(()),
-            Some(found) if found.end == Kind::Publishing => Err(LakeError::InvalidCommit {
+            Some(found) if found.kind == Kind::Publishing && found.version == commit.version => Ok(()),
+            Some(found) if found.kind == Kind::Publishing => Err(LakeError::InvalidCommit {
                 version: commit.version,
                 reason: format!("its attempt was to publish version {}", found.version),
             }),
@@ -83,11 +83,12 @@ impl Lake {
         version: u64,
         now: Instant,
     ) -> Result<Fate, LakeError> {
-        let wanted = End { format: FORMAT, attempt: attempt.clone(), version, end: Kind::Abandoned, at: now };
+        let wanted =
+            End { format: FORMAT, attempt: attempt.clone(), version, kind: Kind::Abandoned, at: now };
         let found = self.end_once(&wanted).await?;
         step("after_abandon");
         match found {
-            Some(found) if found.end == Kind::Publishing => self.fate(attempt, found.version).await,
+            Some(found) if found.kind == Kind::Publishing => self.fate(attempt, found.version).await,
             _ => Ok(Fate::Dead),
         }
     }

@@ -114,10 +114,17 @@ pub struct Cleanup {
     pub undecided: Vec<Undecided>,
     /// Objects nobody named: they stay.
     pub unknown: Vec<Stray>,
-    /// The version each dead attempt was to publish.
-    pub(super) versions: BTreeMap<AttemptId, u64>,
+    /// What each dead attempt set out to do.
+    pub(super) intended: BTreeMap<AttemptId, Intended>,
     /// Journals, intents and ends that go, in this order.
     pub(super) notes: Notes,
+}
+
+/// What a dead attempt set out to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Intended {
+    pub version: u64,
+    pub tables: Vec<NodeName>,
 }
 
 /// An attempt's control files, by the attempt. They go after its data files, in this order, so
@@ -139,7 +146,7 @@ impl Cleanup {
     /// Attempts of which an earlier clean-up left the end only.
     pub(super) fn forgotten(&self) -> impl Iterator<Item = &AttemptId> {
         let ends = self.notes.ends.iter().map(|(attempt, _)| attempt);
-        ends.filter(|attempt| !self.versions.contains_key(*attempt))
+        ends.filter(|attempt| !self.intended.contains_key(*attempt))
     }
 
     /// Whether there is nothing to do.
@@ -241,7 +248,7 @@ impl Seen {
             young: Vec::new(),
             undecided: Vec::new(),
             unknown: self.strays.iter().map(stray).collect(),
-            versions: BTreeMap::new(),
+            intended: BTreeMap::new(),
             notes: Notes::default(),
         };
         let patience = self.patience();
@@ -273,24 +280,17 @@ impl Seen {
         cleanup: &mut Cleanup,
     ) -> Result<(), LakeError> {
         let Some(intent) = &found.intent else {
-            self.judge_rest(attempt, found, cleanup)?;
-            return Ok(());
+            return self.judge_rest(attempt, found, cleanup);
         };
-        let orphan = Orphan {
-            attempt: attempt.clone(),
-            pipeline: intent.pipeline.clone(),
-            started_at: intent.started_at,
-        };
-        let version = intent.parent.map_or(1, |parent| parent.saturating_add(1));
         let heard = found.last_step.map_or(intent.started_at, |step| step.max(intent.started_at));
         let is_old = cleanup.now.micros().saturating_sub(heard.micros()) > patience;
-        match found.end.as_ref().map(|end| (end.end, end.version)) {
+        match found.end.as_ref().map(|end| (end.kind, end.version)) {
             Some((Kind::Publishing, version)) if self.history.attempt(version).is_none() => {
                 cleanup.undecided.push(Undecided { attempt: attempt.clone(), version });
             }
-            Some((Kind::Abandoned, _)) => self.take(orphan, version, found, cleanup)?,
-            _ if is_old => self.take(orphan, version, found, cleanup)?,
-            _ => cleanup.young.push(orphan),
+            Some((Kind::Abandoned, _)) => self.take(intent, found, cleanup)?,
+            _ if is_old => self.take(intent, found, cleanup)?,
+            _ => cleanup.young.push(orphan(intent)),
         }
         Ok(())
     }
@@ -304,14 +304,9 @@ impl Seen {
         Ok(())
     }
 
-    fn take(
-        &self,
-        orphan: Orphan,
-        version: u64,
-        found: &Found,
-        cleanup: &mut Cleanup,
-    ) -> Result<(), LakeError> {
-        let attempt = &orphan.attempt;
+    fn take(&self, intent: &Intent, found: &Found, cleanup: &mut Cleanup) -> Result<(), LakeError> {
+        let attempt = &intent.attempt;
+        let version = intent.parent.map_or(1, |parent| parent.saturating_add(1));
         let notes = &mut cleanup.notes;
         notes.journals.extend(found.journal.iter().map(|info| (attempt.clone(), info.key.clone())));
         notes.intents.push((attempt.clone(), layout::intent(attempt)?));
@@ -319,8 +314,8 @@ impl Seen {
         if self.history.attempt(version).is_some() {
             notes.ends.push((attempt.clone(), layout::end(attempt)?));
         }
-        cleanup.versions.insert(attempt.clone(), version);
-        cleanup.dead.push(orphan);
+        cleanup.intended.insert(attempt.clone(), Intended { version, tables: intent.tables.clone() });
+        cleanup.dead.push(orphan(intent));
         Ok(())
     }
 
@@ -336,7 +331,7 @@ impl Seen {
         match Place::of(&info.key) {
             Some(Place::Log) => {}
             Some(Place::Data { table, attempt }) if self.intended(&table, &attempt) => {
-                if cleanup.versions.contains_key(&attempt) {
+                if cleanup.intended.contains_key(&attempt) {
                     let reason = Reason::Orphan { attempt };
                     cleanup.removals.push(Removal { key: info.key.clone(), bytes: info.size, reason });
                 }
@@ -349,6 +344,14 @@ impl Seen {
     fn intended(&self, table: &NodeName, attempt: &AttemptId) -> bool {
         let intent = self.attempts.get(attempt).and_then(|found| found.intent.as_ref());
         intent.is_some_and(|intent| intent.tables.contains(table)) && !self.history.has_published(attempt)
+    }
+}
+
+fn orphan(intent: &Intent) -> Orphan {
+    Orphan {
+        attempt: intent.attempt.clone(),
+        pipeline: intent.pipeline.clone(),
+        started_at: intent.started_at,
     }
 }
 

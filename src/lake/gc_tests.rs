@@ -120,8 +120,8 @@ async fn judged(found: Found, now: Instant) -> Cleanup {
     seen.plan(keep(3, 7), now).unwrap()
 }
 
-fn end(version: u64, end: Kind) -> Option<End> {
-    Some(End { format: FORMAT, attempt: attempt("late"), version, end, at: hours(0) })
+fn end(version: u64, kind: Kind) -> End {
+    End { format: FORMAT, attempt: attempt("late"), version, kind, at: hours(0) }
 }
 
 const LATE: [&str; 2] = ["tables/a/data/late/part-00000.parquet", "tables/a/data/late/part-00001.parquet"];
@@ -166,7 +166,7 @@ async fn an_attempt_may_take_twice_as_long_as_the_longest_run() {
 async fn an_attempt_that_may_still_publish_is_left_alone_until_another_has_its_version() {
     let found = |version| Found {
         intent: Some(named("late", hours(0))),
-        end: end(version, Kind::Publishing),
+        end: Some(end(version, Kind::Publishing)),
         ..Found::default()
     };
     let cleanup = judged(found(4), hours(1000)).await;
@@ -177,8 +177,11 @@ async fn an_attempt_that_may_still_publish_is_left_alone_until_another_has_its_v
 
 #[tokio::test]
 async fn what_was_begun_to_be_removed_is_removed_whatever_its_age() {
-    let found =
-        Found { intent: Some(named("late", hours(0))), end: end(4, Kind::Abandoned), ..Found::default() };
+    let found = Found {
+        intent: Some(named("late", hours(0))),
+        end: Some(end(4, Kind::Abandoned)),
+        ..Found::default()
+    };
     let cleanup = judged(found, hours(1)).await;
     check(&cleanup, &LATE, (1, 0, 0));
     assert!(cleanup.notes.ends.is_empty(), "version 4 is free: its end must stay");
@@ -186,7 +189,7 @@ async fn what_was_begun_to_be_removed_is_removed_whatever_its_age() {
 
 #[tokio::test]
 async fn an_end_goes_when_it_keeps_nothing_away_any_more() {
-    let alone = |version| Found { end: end(version, Kind::Abandoned), ..Found::default() };
+    let alone = |version| Found { end: Some(end(version, Kind::Abandoned)), ..Found::default() };
     let cleanup = judged(alone(3), hours(1)).await;
     assert_eq!(cleanup.notes.ends.len(), 1);
     assert!(judged(alone(4), hours(1000)).await.notes.ends.is_empty());

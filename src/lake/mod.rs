@@ -33,6 +33,7 @@ mod layout;
 mod publish;
 mod recover;
 mod statistics;
+mod tidy;
 mod verify;
 mod views;
 

@@ -185,3 +185,57 @@ const fn is_proven(checkpoint: u64, oldest: u64) -> bool {
         && checkpoint.is_multiple_of(CHECKPOINT_EVERY)
         && (oldest == 0 || checkpoint - CHECKPOINT_EVERY >= oldest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{name, publish, root};
+    use super::*;
+
+    /// Checks what is found of table `a` of a root with 22 versions, after a change to one file.
+    async fn check(file: &str, change: impl Fn(&mut Vec<u8>), expected: &[(&str, DerivedFault)]) {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = root(&folder).await;
+        publish(&lake, 22).await;
+        lake.roll_forward().await.unwrap();
+        let last = lake.last_commit().await.unwrap().unwrap();
+        assert_eq!(lake.check_log(&last, &name("a")).await.unwrap(), []);
+        let key = Key::parse(&format!("tables/a/_delta_log/{file}")).unwrap();
+        let mut content = lake.store().get(&key).await.unwrap().to_vec();
+        change(&mut content);
+        lake.store().delete(&key).await.unwrap();
+        if !content.is_empty() {
+            lake.store().put(&key, content.into()).await.unwrap();
+        }
+        let found = lake.check_log(&last, &name("a")).await.unwrap();
+        let found: Vec<(&str, DerivedFault)> =
+            found.iter().map(|(key, fault)| (key.file_name(), *fault)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[tokio::test]
+    async fn every_version_of_a_log_is_compared_also_below_a_checkpoint() {
+        for file in ["00000000000000000003.json", "00000000000000000021.json"] {
+            check(file, |content| content[40] ^= 1, &[(file, DerivedFault::Changed)]).await;
+        }
+        let gone = "00000000000000000015.json";
+        check(gone, Vec::clear, &[(gone, DerivedFault::Missing)]).await;
+        let tip = "00000000000000000021.json";
+        check(tip, Vec::clear, &[(tip, DerivedFault::Behind)]).await;
+    }
+
+    #[tokio::test]
+    async fn a_checkpoint_that_is_damaged_or_another_tables_is_found() {
+        let file = "00000000000000000020.checkpoint.parquet";
+        let fault = [(file, DerivedFault::Changed)];
+        check(file, |content| content.truncate(content.len() - 9), &fault).await;
+        // A byte of the first column's values, behind the file's four-byte name.
+        check(file, |content| content[30] ^= 0xff, &fault).await;
+    }
+
+    #[tokio::test]
+    async fn a_hint_to_a_checkpoint_that_is_not_there_is_found() {
+        let fault = [("_last_checkpoint", DerivedFault::Changed)];
+        check("_last_checkpoint", |content| *content = b"{\"version\": 7}".to_vec(), &fault).await;
+        check("_last_checkpoint", |content| *content = b"{".to_vec(), &fault).await;
+    }
+}

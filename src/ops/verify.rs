@@ -210,7 +210,8 @@ async fn check_derived(lake: &Lake, commit: &Commit, found: &mut Found) {
         match lake.check_log(commit, table).await {
             Ok(faults) => {
                 for (key, fault) in faults {
-                    let finding = derived(lake, &key, fault, &format!("tables/{table}/_delta_log"));
+                    let log = format!("tables/{table}/_delta_log");
+                    let finding = derived(lake, &key, fault, Some(&log));
                     found.entry(key).or_default().push(finding);
                 }
             }
@@ -226,8 +227,7 @@ async fn check_derived(lake: &Lake, commit: &Commit, found: &mut Found) {
         // The views are those of the last version, which another run may just have made.
         Ok((faults, last)) if last == Some(commit.version) => {
             for (key, fault) in faults {
-                let name = key.to_string();
-                let finding = derived(lake, &key, fault, &name);
+                let finding = derived(lake, &key, fault, None);
                 found.entry(key).or_default().push(finding);
             }
         }
@@ -240,14 +240,21 @@ fn push_failure(found: &mut Found, cause: &LakeError) {
     found.entry(Key::root()).or_default().push(cause.to_diagnostic());
 }
 
-fn derived(lake: &Lake, key: &Key, fault: DerivedFault, away: &str) -> Diagnostic {
-    match fault {
-        DerivedFault::Behind => changed(lake, key, "is not written yet")
-            .help("a run is at it, or was killed: type `goodwill recover` and verify again"),
-        DerivedFault::Missing => changed(lake, key, "is missing, though later versions are there")
-            .help("type `goodwill recover`: it is written anew from the commits"),
-        DerivedFault::Changed => changed(lake, key, "is not what the commits say").help(format!(
-            "move `{away}` away and type `goodwill recover`: it is written anew from the commits"
+/// `log` is the folder of the Delta log the file belongs to; views belong to none.
+fn derived(lake: &Lake, key: &Key, fault: DerivedFault, log: Option<&str>) -> Diagnostic {
+    let what = match fault {
+        DerivedFault::Behind => "is not written yet",
+        DerivedFault::Missing => "is missing, though later versions are there",
+        DerivedFault::Changed => "is not what the commits say",
+    };
+    let finding = changed(lake, key, what);
+    match (fault, log) {
+        (DerivedFault::Behind, _) => {
+            finding.help("a run is at it, or was killed: type `goodwill recover` and verify again")
+        }
+        (_, None) => finding.help("type `goodwill recover`: it is written anew from the last commit"),
+        (_, Some(log)) => finding.help(format!(
+            "move `{log}` away and type `goodwill recover`: it is written anew from the commits"
         )),
     }
 }
