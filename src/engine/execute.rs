@@ -59,7 +59,7 @@ impl Engine {
         let spill = options.scratch.join("spill");
         let no_folder = |_| {
             let message = format!("{} cannot be made", spill.display());
-            Diagnostic::error(code::STORE_UNAVAILABLE, message).help("choose another folder with --scratch")
+            Diagnostic::error(code::STORE_UNAVAILABLE, message).help("choose another folder with $TMPDIR")
         };
         make_folder(&spill).map_err(no_folder)?;
         let no_threads = |_| Diagnostic::error(code::OUT_OF_MEMORY, "threads for the plan cannot be started");

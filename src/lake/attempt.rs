@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{Lake, LakeError, layout, step};
+use super::{Lake, LakeError, encoded, layout, step};
 use crate::ident::{AttemptId, NodeName, PipelineName};
 use crate::interval::Instant;
 use crate::store::{Created, Key};
@@ -116,7 +116,7 @@ impl Lake {
     }
 
     async fn create_once(&self, key: &Key, document: &impl Serialize) -> Result<(), LakeError> {
-        let content = encode(key, document)?;
+        let content = encoded(key, document)?;
         match self.store().create(key, content.clone().into()).await? {
             Created::Yes => Ok(()),
             // A repeated request whose first answer was lost finds its own words.
@@ -127,12 +127,4 @@ impl Lake {
             }
         }
     }
-}
-
-fn encode(key: &Key, document: &impl Serialize) -> Result<Vec<u8>, LakeError> {
-    let content = serde_json::to_vec_pretty(document);
-    let mut content =
-        content.map_err(|cause| LakeError::Corrupt { key: key.clone(), reason: cause.to_string() })?;
-    content.push(b'\n');
-    Ok(content)
 }

@@ -1,7 +1,7 @@
 //! What can go wrong with a published root.
 
 use crate::diagnostic::{Diagnostic, code};
-use crate::ident::{NodeName, PipelineName};
+use crate::ident::{AttemptId, NodeName, PipelineName};
 use crate::store::{InvalidKey, Key, StoreError};
 
 /// A published root that cannot be read or written as asked.
@@ -56,6 +56,12 @@ pub enum LakeError {
         /// The pipeline that first published it.
         owner: PipelineName,
     },
+    /// A clean-up took the attempt for dead before it could publish.
+    #[error("attempt `{attempt}` took so long that a clean-up removed its staged files")]
+    Abandoned {
+        /// The attempt.
+        attempt: AttemptId,
+    },
     /// A commit that must not be written: a bug of the caller.
     #[error("commit {version} must not be written: {reason}")]
     InvalidCommit {
@@ -70,7 +76,11 @@ impl LakeError {
     /// Whether the same request may succeed later without any change to project or root.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Store(cause) if cause.is_transient())
+        match self {
+            Self::Store(cause) => cause.is_transient(),
+            Self::Abandoned { .. } => true,
+            _ => false,
+        }
     }
 
     /// The finding a person is shown.
@@ -94,6 +104,9 @@ impl LakeError {
             )),
             Self::ForeignTable { .. } => Diagnostic::error(code::FOREIGN_TABLE, message)
                 .help("give the model another name, or publish to another root"),
+            Self::Abandoned { .. } => {
+                Diagnostic::error(code::ATTEMPT_ABANDONED, message).help("nothing was published; run again")
+            }
             Self::InvalidCommit { .. } => Diagnostic::error(code::BUG, message),
         }
     }

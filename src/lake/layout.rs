@@ -47,9 +47,34 @@ pub(super) fn journal_entry(attempt: &AttemptId, sequence: u32) -> Result<Key, I
     Key::parse(&format!("_goodwill/attempts/{attempt}/journal/{sequence:06}.json"))
 }
 
+/// How an attempt ends.
+pub(super) fn end(attempt: &AttemptId) -> Result<Key, InvalidKey> {
+    Key::parse(&format!("_goodwill/attempts/{attempt}/end.json"))
+}
+
+/// The folder of the clean-ups' notes.
+pub(super) fn horizons() -> Result<Key, InvalidKey> {
+    Key::parse("_goodwill/gc")
+}
+
+/// The note that the files of versions before `oldest` may be gone.
+pub(super) fn horizon(oldest: u64) -> Result<Key, InvalidKey> {
+    Key::parse(&format!("_goodwill/gc/{oldest:020}.json"))
+}
+
+/// The folder of the runs' documents.
+pub(super) fn runs() -> Result<Key, InvalidKey> {
+    Key::parse("_goodwill/runs")
+}
+
+/// The folder of the tables.
+pub(super) fn tables() -> Result<Key, InvalidKey> {
+    Key::parse("tables")
+}
+
 /// A document of a run: receipt, report, lineage.
 pub(super) fn run_document(run_id: &str, name: &str) -> Result<Key, InvalidKey> {
-    Key::parse("_goodwill/runs")?.join(run_id)?.join(name)
+    runs()?.join(run_id)?.join(name)
 }
 
 /// The object of the probe for create-if-absent.
@@ -90,4 +115,10 @@ pub(super) fn last_checkpoint(table: &NodeName) -> Result<Key, InvalidKey> {
 /// A generated file that names the files of one commit.
 pub(super) fn view(name: &str) -> Result<Key, InvalidKey> {
     Key::parse("views")?.join(name)
+}
+
+/// Whether a file below an attempt's folder is named as attempts name them: `part-00000.parquet`.
+pub(super) fn is_data_file(name: &str) -> bool {
+    let number = name.strip_prefix("part-").and_then(|rest| rest.strip_suffix(".parquet"));
+    number.is_some_and(|number| number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }

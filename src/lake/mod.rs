@@ -5,7 +5,8 @@
 //!        tables/<table>/data/<attempt>/part-00000.parquet  immutable, never used again
 //!        views/{duckdb,spark,trino}.sql, powerbi.m       the exact files of one commit
 //!        _goodwill/commits/00000000000000000042.json     the commits, without gaps
-//!        _goodwill/attempts/<attempt>/…                  intent and journal
+//!        _goodwill/attempts/<attempt>/…                  intent, journal and end
+//!        _goodwill/gc/…                                  from which version on all files are kept
 //!        _goodwill/runs/<run_id>/…                       receipts and reports
 //! ```
 //!
@@ -14,6 +15,7 @@
 //! the last commit from any state a kill can leave. Only create-if-absent is relied on.
 //! Nothing here reads a clock or rolls dice: times and names come from the caller.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
@@ -21,25 +23,33 @@ use crate::ident::{AttemptId, NodeName};
 use crate::store::{Created, Key, Store};
 
 mod attempt;
+mod clean;
 mod commit;
 mod delta;
+mod end;
 mod error;
+mod gc;
 mod layout;
 mod publish;
 mod recover;
 mod statistics;
+mod tidy;
+mod verify;
 mod views;
 
 pub use attempt::{Intent, JournalEntry};
+pub use clean::{Cleaned, Failed};
 pub use commit::{
     ColumnStatistics, Commit, DeltaPosition, Extra, FileEntry, MadeFrom, Part, Slice, TableColumn,
     TableContract, TableEntry, TableType,
 };
 pub use delta::APPLICATION;
 pub use error::LakeError;
+pub use gc::{Cleanup, Reason, Removal, Retention, Stray, Undecided};
 pub use layout::FORMAT;
 pub use publish::CommitOutcome;
 pub use recover::{Orphan, Recovered, RolledForward};
+pub use verify::{DerivedFault, FileFault};
 
 /// The names given to [`step`] in this module, in the order a publication meets them.
 pub const STEPS: [&str; 8] = [
@@ -52,6 +62,10 @@ pub const STEPS: [&str; 8] = [
     "before_views",
     "after_views",
 ];
+
+/// The names given to [`step`] by a clean-up, in the order it meets them.
+pub const CLEAN_STEPS: [&str; 5] =
+    ["after_horizon", "after_abandon", "between_removals", "before_notes", "between_notes"];
 
 /// Marks a moment at which a kill must do no harm; tests stop or kill the program there.
 ///
@@ -155,6 +169,25 @@ impl Lake {
         self.read(&layout::run_document(run_id, name)?).await
     }
 
+    /// Where a document of a run is.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a name cannot be a key.
+    #[expect(clippy::unused_self, reason = "where a document lies is the root's to say")]
+    pub fn run_document_key(&self, run_id: &str, name: &str) -> Result<Key, LakeError> {
+        Ok(layout::run_document(run_id, name)?)
+    }
+
+    /// The runs that left documents, by name.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store fails.
+    pub async fn runs(&self) -> Result<Vec<String>, LakeError> {
+        Ok(self.store.list_folders(&layout::runs()?).await?)
+    }
+
     async fn probe(&self, attempt: &AttemptId) -> Result<(), LakeError> {
         let key = layout::probe(attempt)?;
         let ignored = || LakeError::PreconditionsIgnored { url: self.store.url().to_string() };
@@ -181,6 +214,15 @@ impl Lake {
             None => Ok(None),
         }
     }
+}
+
+/// A control file as it is written.
+fn encoded(key: &Key, document: &impl Serialize) -> Result<Vec<u8>, LakeError> {
+    let content = serde_json::to_vec_pretty(document);
+    let mut content =
+        content.map_err(|cause| LakeError::Corrupt { key: key.clone(), reason: cause.to_string() })?;
+    content.push(b'\n');
+    Ok(content)
 }
 
 /// Reads a control file, after a look at its format: a newer one may hold anything else.

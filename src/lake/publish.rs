@@ -74,18 +74,26 @@ impl Lake {
 
     /// Publishes `commit`, if its version is still free.
     ///
-    /// On local folders the files it adds are on the disk before, with their folders. After any
-    /// doubt (the version is taken, the store's answer was lost) the version is read and its
-    /// attempt decides. Extremes of personal data are dropped, whoever left them in.
+    /// The attempt's end is created first: from then on no clean-up removes its files. On local
+    /// folders the files it adds are on the disk before, with their folders. After any doubt (the
+    /// version is taken, the store's answer was lost) the version is read and its attempt decides.
+    /// Extremes of personal data are dropped, whoever left them in.
     ///
     /// # Errors
     ///
-    /// Returns an error if the store fails and the version is not there: whether it appears
-    /// later is unknown, the same call tells.
+    /// Returns [`LakeError::Abandoned`] if a clean-up took the attempt for dead, and an error if
+    /// the store fails and the version is not there: whether it appears later is unknown, the
+    /// same call tells.
     pub async fn try_commit(&self, commit: &Commit) -> Result<CommitOutcome, LakeError> {
         let commit = &commit.clone().without_personal_data();
         self.refuse_invalid(commit).await?;
-        self.store().sync(&self.added_files(commit)?).await?;
+        self.claim(commit).await?;
+        match self.store().sync(&self.added_files(commit)?).await {
+            Ok(()) => {}
+            // A clean-up may remove the files of an attempt whose version another has.
+            Err(cause) if cause.is_not_found() => return self.lost(commit).await?.ok_or(cause.into()),
+            Err(cause) => return Err(cause.into()),
+        }
         let key = layout::commit(commit.version)?;
         let content = commit.encode().map_err(|cause| invalid(commit, &cause.to_string()))?;
         step("before_commit");
@@ -104,6 +112,12 @@ impl Lake {
         }
     }
 
+    async fn lost(&self, commit: &Commit) -> Result<Option<CommitOutcome>, LakeError> {
+        let found = self.commit(commit.version).await?;
+        let winner = found.filter(|found| found.attempt != commit.attempt);
+        Ok(winner.map(|winner| CommitOutcome::Lost { winner: Box::new(winner) }))
+    }
+
     /// The last version. A listing may be old, so the names after its last are tried.
     pub(super) async fn last_version(&self) -> Result<Option<u64>, LakeError> {
         let Some(mut last) = self.versions().await?.last().copied() else { return Ok(None) };
@@ -116,7 +130,7 @@ impl Lake {
     /// The versions there are, ascending, proven to have no gap. The first may be any: clean-up
     /// removes the oldest. A listing may be older at one name than at another, so a version that
     /// seems to be missing is asked for.
-    async fn versions(&self) -> Result<Vec<u64>, LakeError> {
+    pub(super) async fn versions(&self) -> Result<Vec<u64>, LakeError> {
         let listed = self.store().list(&layout::commits()?).await?;
         let listed: BTreeSet<u64> =
             listed.iter().filter_map(|info| layout::numbered(&info.key, ".json")).collect();

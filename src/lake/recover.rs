@@ -52,9 +52,9 @@ pub struct Orphan {
 /// How many tables, or views, are looked at together.
 const TOGETHER: usize = 8;
 
-/// The commits a table's way back has read so far.
+/// The commits read so far, so that none is read twice.
 #[derive(Default, Clone)]
-struct Commits(BTreeMap<u64, Arc<Commit>>);
+pub(super) struct Commits(BTreeMap<u64, Arc<Commit>>);
 
 impl Commits {
     async fn get(&mut self, lake: &Lake, version: u64) -> Result<Arc<Commit>, LakeError> {
@@ -229,7 +229,7 @@ impl Lake {
 
     /// The changes of a table from version `from` of its log to its state in `last`, oldest
     /// first, found by walking back through the commits that changed it.
-    async fn changes(
+    pub(super) async fn changes(
         &self,
         last: &Commit,
         table: &NodeName,
@@ -308,7 +308,7 @@ impl Lake {
 
     /// What the versions up to `version` removed: from the checkpoint before, if it can be
     /// read, else from all versions.
-    async fn tombstones(&self, table: &NodeName, version: u64) -> Result<Tombstones, LakeError> {
+    pub(super) async fn tombstones(&self, table: &NodeName, version: u64) -> Result<Tombstones, LakeError> {
         let mut tombstones = Tombstones::default();
         let mut read = version - CHECKPOINT_EVERY;
         let key = layout::delta_checkpoint(table, read)?;

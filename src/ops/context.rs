@@ -1,7 +1,6 @@
 //! From what was asked to the walk's first values: files, target, stores, time.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::{Common, Error, Surroundings};
 use crate::diagnostic::{Diagnostic, code, nearest};
@@ -132,27 +131,4 @@ pub(super) fn engine(
         scratch: scratch.to_owned(),
     };
     Ok(Engine::try_new(options)?)
-}
-
-/// A scratch folder of the run's own, removed when dropped.
-pub(super) struct Scratch(Arc<Path>);
-
-impl Scratch {
-    /// A folder below the system's folder for temporary files, named after the run.
-    pub(super) fn of(around: &Surroundings, word: &str) -> Self {
-        let temporary = around.environment.get("TMPDIR").map_or("/tmp", String::as_str);
-        Self(Path::new(temporary).join(format!("goodwill-{word}")).into())
-    }
-
-    /// The folder.
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    #[expect(clippy::disallowed_methods, reason = "scratch files are the run's own, in no store")]
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&*self.0);
-    }
 }

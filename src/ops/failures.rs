@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value as Json;
+
 use super::{Common, Error};
 use crate::ident::{NodeName, PipelineName};
 use crate::lake::Lake;
@@ -21,29 +23,24 @@ pub(super) async fn last_failures(
     if !asked {
         return Ok(BTreeSet::new());
     }
-    let mut attempts = lake.attempts().await?;
-    attempts.sort();
-    for attempt in attempts.iter().rev() {
-        let Some(intent) = lake.intent(attempt).await? else { continue };
-        if intent.pipeline != *pipeline {
-            continue;
-        }
-        if let Some(receipt) = lake.run_document(&intent.run_id, "receipt.json").await? {
+    for run in lake.runs().await?.iter().rev() {
+        let Some(receipt) = lake.run_document(run, "receipt.json").await? else { continue };
+        let receipt: Json = serde_json::from_slice(&receipt).unwrap_or_default();
+        if receipt.get("pipeline").and_then(Json::as_str) == Some(pipeline.as_str()) {
             return Ok(failed(&receipt));
         }
     }
     Ok(BTreeSet::new())
 }
 
-fn failed(receipt: &[u8]) -> BTreeSet<NodeName> {
-    let receipt: serde_json::Value = serde_json::from_slice(receipt).unwrap_or_default();
+fn failed(receipt: &Json) -> BTreeSet<NodeName> {
     let list = |key: &str| receipt.get(key).and_then(|list| list.as_array()).cloned().unwrap_or_default();
     let steps = list("steps").into_iter().filter(|step| {
         matches!(step.get("status").and_then(|status| status.as_str()), Some("error" | "audit_failed"))
     });
-    let audits = list("audits").into_iter().filter(|audit| {
-        audit.get("broken").and_then(serde_json::Value::as_u64).is_some_and(|broken| broken > 0)
-    });
+    let audits = list("audits")
+        .into_iter()
+        .filter(|audit| audit.get("broken").and_then(Json::as_u64).is_some_and(|broken| broken > 0));
     let names = steps.chain(audits).filter_map(|entry| {
         entry.get("model").and_then(|name| name.as_str()).and_then(|name| NodeName::parse(name).ok())
     });
@@ -56,11 +53,11 @@ mod tests {
 
     #[test]
     fn failed_steps_and_broken_rules_count() {
-        let receipt = br#"{
+        let receipt = serde_json::json!({
             "steps": [{"model": "a", "status": "error"}, {"model": "b", "status": "success"}],
             "audits": [{"model": "b", "broken": 0}, {"model": "c", "broken": 2}]
-        }"#;
-        let names: Vec<String> = failed(receipt).iter().map(ToString::to_string).collect();
+        });
+        let names: Vec<String> = failed(&receipt).iter().map(ToString::to_string).collect();
         assert_eq!(names, ["a", "c"]);
     }
 }

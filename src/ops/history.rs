@@ -32,6 +32,17 @@ pub struct Version {
     pub changed: Vec<NodeName>,
     /// Rows of the tables it changed.
     pub rows: u64,
+    /// Whether its files are there.
+    pub files: Files,
+}
+
+/// Whether the files of a version are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    /// All of them are.
+    Kept,
+    /// A clean-up has removed those that no later version needs.
+    Removed,
 }
 
 /// What is published below a root.
@@ -52,11 +63,12 @@ pub struct History {
 pub async fn history(around: &Surroundings, common: &Common, limit: usize) -> Result<History, Error> {
     let lake = published(around, common).await?;
     let commits = lake.history(limit).await?;
+    let oldest = lake.oldest_kept().await?;
     let root = lake.store().url().to_string();
-    Ok(History { root, versions: commits.iter().map(version).collect() })
+    Ok(History { root, versions: commits.iter().map(|commit| version(commit, oldest)).collect() })
 }
 
-fn version(commit: &Commit) -> Version {
+fn version(commit: &Commit, oldest: u64) -> Version {
     let changed = commit.tables.iter().filter(|(_, entry)| entry.built_in == commit.version);
     let rows = changed.clone().map(|(_, entry)| entry.rows()).sum();
     Version {
@@ -68,6 +80,7 @@ fn version(commit: &Commit) -> Version {
         tables: commit.tables.len(),
         changed: changed.map(|(name, _)| name.clone()).collect(),
         rows,
+        files: if commit.version < oldest { Files::Removed } else { Files::Kept },
     }
 }
 
@@ -95,7 +108,7 @@ pub async fn receipt(around: &Surroundings, common: &Common, run: &str) -> Resul
     Ok(receipt)
 }
 
-fn nothing_published() -> Diagnostic {
+pub(super) fn nothing_published() -> Diagnostic {
     Diagnostic::error(code::NOT_PUBLISHED, "nothing is published yet").help("publish first: `goodwill run`")
 }
 
@@ -110,7 +123,7 @@ pub async fn recover(around: &Surroundings, common: &Common) -> Result<Recovered
 
 /// The root asked for. With `--root` no project is needed: so the past can be looked at when the
 /// project is broken, or from elsewhere.
-async fn published(around: &Surroundings, common: &Common) -> Result<Lake, Error> {
+pub(super) async fn published(around: &Surroundings, common: &Common) -> Result<Lake, Error> {
     let store = match &common.root {
         Some(root) => store::open(root, &around.folder, &around.access()?)?,
         None => {

@@ -19,6 +19,7 @@ mod demo;
 mod error;
 mod failures;
 mod files;
+mod gc;
 mod history;
 mod init;
 mod lock;
@@ -26,14 +27,17 @@ mod ls;
 mod plan;
 mod reference;
 mod run;
+mod scratch;
 mod show;
 mod test;
+mod verify;
 
 pub use check::{Checked, SchemaOrigin, check};
 pub use connect::{Connection, connect};
 pub use demo::{Demo, DemoEnd, DemoRequest, Headlines, Made, OnProgress, SourceSize, TierSize, demo};
 pub use error::Error;
-pub use history::{History, Version, history, receipt, recover};
+pub use gc::{Gc, GcMode, GcRequest, gc};
+pub use history::{Files, History, Version, history, receipt, recover};
 pub use init::{DEFAULT_PIPELINE, InitRequest, Initialized, init};
 pub use lock::{SchemaChange, schema_diff, schema_sync};
 pub use ls::{Listed, ls};
@@ -42,6 +46,7 @@ pub use reference::{FileKind, functions, schema_print};
 pub use run::run;
 pub use show::{More, ShowRequest, Shown, show};
 pub use test::{TestKind, TestReport, TestResult, broken_audit, test};
+pub use verify::{Verified, VerifyRequest, verify};
 
 /// What a verb needs of the world outside: the caller brings it.
 #[derive(Clone)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::failures::last_failures;
+use super::scratch::Scratch;
 use super::{Common, Error, OnFailure, Publication, Surroundings, context};
 use crate::diagnostic::{Diagnostic, code};
 use crate::ident::AttemptId;
@@ -33,7 +34,8 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
     let lake = Lake::open_to_publish(root, &attempt(&run_id)?).await?;
     around.observer.notice(Event::Phase(Phase::Recover));
     tell(around, &lake.roll_forward().await?);
-    let scratch = context::Scratch::of(around, &run_id);
+    let scratch = Scratch::of(around, &run_id)?;
+    scratch.sweep().await;
     let engine = context::engine(around, common, Some(pipeline), scratch.path())?;
     for race in 0..RACES {
         let last = lake.last_commit().await?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+use super::scratch::Scratch;
 use super::{Common, Error, Surroundings, context};
 use crate::diagnostic::{Diagnostic, SourceFile, code, nearest};
 use crate::engine::{self, Binding, Bindings, Cut, DataFile, Relation};
@@ -132,7 +133,7 @@ async fn published(asking: &Asking<'_>, graph: &Graph, commit: &Commit) -> Resul
         bindings.insert(table, files(lake, &name, entry, schema)?);
     }
     let typed = engine::analyze(query, &relations, &parameters)?;
-    let scratch = context::Scratch::of(around, &(around.fresh_word)());
+    let scratch = Scratch::of(around, &(around.fresh_word)())?;
     let engine = context::engine(around, common, Some(&graph.project().pipeline), scratch.path())?;
     let batches = engine.collect(&typed, &bindings, Some(limit.saturating_add(1)), engine.whole()).await?;
     let origin = format!(
@@ -169,7 +170,7 @@ async fn draft(asking: &Asking<'_>, graph: Graph, last: Option<Commit>) -> Resul
     let sources = context::sources(around, common, &graph.project().pipeline)?;
     let state = state::pin(&graph, &sources, last).await?;
     let typed = context::analyze(graph, &state, common, times)?;
-    let scratch = context::Scratch::of(around, &(around.fresh_word)());
+    let scratch = Scratch::of(around, &(around.fresh_word)())?;
     let engine = context::engine(around, common, Some(&typed.graph.project().pipeline), scratch.path())?;
     let plan = plan::build(&typed, &state, &Request::default())?;
     let ground = run::Ground { engine: &engine, typed: &typed, state: &state, lake, plan: &plan };

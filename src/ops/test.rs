@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::scratch::Scratch;
 use super::{Common, Error, Surroundings, context, lock};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::engine::Engine;
@@ -65,7 +66,8 @@ pub async fn test(around: &Surroundings, common: &Common, kind: TestKind) -> Res
     };
     let state = world(around, common, &graph, last.as_ref()).await?;
     let typed = context::analyze(graph, &state, common, times)?;
-    let scratch = context::Scratch::of(around, &(around.fresh_word)());
+    let scratch = Scratch::of(around, &(around.fresh_word)())?;
+    scratch.sweep().await;
     let engine = context::engine(around, common, Some(&typed.graph.project().pipeline), scratch.path())?;
     let bench = Bench { engine: &engine, typed: &typed, state: &state, selected: &selected };
     let mut report = TestReport::default();

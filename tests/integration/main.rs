@@ -5,6 +5,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "tests look at files and start the program from outside")]
 
+mod cleaning;
 mod disk;
 mod examples;
 mod faults;
@@ -19,5 +20,7 @@ mod races;
 mod references;
 mod rust_source;
 mod scans;
+mod scratch;
 mod server;
 mod stores;
+mod verifying;

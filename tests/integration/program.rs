@@ -118,11 +118,13 @@ impl Project {
 
     /// A copy of the demo before its first run.
     pub(crate) fn unpublished_demo() -> Self {
-        let mut copy = Self::empty();
-        for folder in ["sql", "pipelines"] {
-            copy_folder(&demo().folder().join(folder), &copy.folder().join(folder));
-        }
-        copy.sources = Some(demo().folder().join("demo/sources"));
+        Self::empty().with_demo()
+    }
+
+    /// As [`Project::demo`], for a static.
+    pub(crate) fn shared_demo() -> Self {
+        let copy = Self::shared().with_demo();
+        copy_folder(&demo().folder().join("out"), &copy.root());
         copy
     }
 
@@ -164,8 +166,21 @@ impl Project {
         copy
     }
 
+    fn with_demo(mut self) -> Self {
+        for folder in ["sql", "pipelines"] {
+            copy_folder(&demo().folder().join(folder), &self.folder().join(folder));
+        }
+        self.sources = Some(demo().folder().join("demo/sources"));
+        self
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Where its sources lie: those of the demo it is a copy of.
+    pub(crate) fn sources(&self) -> &Path {
+        self.sources.as_deref().unwrap()
     }
 
     /// Where it publishes, as files.
@@ -343,7 +358,7 @@ pub(crate) struct NamedFile {
     pub(crate) bytes: u64,
 }
 
-fn read_json(path: &Path) -> Json {
+pub(crate) fn read_json(path: &Path) -> Json {
     let text = fs::read_to_string(path).unwrap_or_else(|cause| panic!("{}: {cause}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|cause| panic!("{}: {cause} in {text:?}", path.display()))
 }
@@ -368,7 +383,7 @@ pub(crate) fn tables(commit: &Json) -> impl Iterator<Item = (&str, &Json)> {
     commit["tables"].as_object().unwrap().iter().map(|(name, table)| (name.as_str(), table))
 }
 
-fn file_entries(table: &Json) -> impl Iterator<Item = &Json> {
+pub(crate) fn file_entries(table: &Json) -> impl Iterator<Item = &Json> {
     table["parts"].as_array().unwrap().iter().flat_map(|part| part["files"].as_array().unwrap())
 }
 

@@ -10,11 +10,13 @@ use clap_complete::Shell;
 use jiff::civil::Date;
 
 mod common;
+mod keep;
 
 pub(super) use common::{
     DisplayFlags, LogFormat, Output, OutputFlag, ProjectFlags, ResourceFlags, SelectFlags, TimeFlags,
     WalkFlags, common_of,
 };
+pub(super) use keep::{GcArgs, VerifyArgs};
 
 const ABOUT: &str =
     "The worth of customer relationships, computed: SQL over Parquet, published as one version";
@@ -56,6 +58,8 @@ pub(super) enum Command {
     History(HistoryArgs),
     Receipt(ReceiptArgs),
     Recover(RecoverArgs),
+    Verify(VerifyArgs),
+    Gc(GcArgs),
     #[command(subcommand)]
     Schema(SchemaCommand),
     Functions(FunctionsArgs),
@@ -355,6 +359,8 @@ impl Command {
             | Self::History(HistoryArgs { output, .. })
             | Self::Receipt(ReceiptArgs { output, .. })
             | Self::Recover(RecoverArgs { output, .. })
+            | Self::Verify(VerifyArgs { output, .. })
+            | Self::Gc(GcArgs { output, .. })
             | Self::Schema(
                 SchemaCommand::Sync(SchemaArgs { output, .. })
                 | SchemaCommand::Diff(SchemaArgs { output, .. }),

@@ -38,8 +38,7 @@ fn every_command_and_flag_has_a_help_text() {
 fn the_commands_are_those_of_the_documents() {
     let command = Arguments::command();
     let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-    let expected =
-        "demo init check plan run test show ls history receipt recover schema functions completions";
+    let expected = "demo init check plan run test show ls history receipt recover verify gc schema functions completions";
     assert_eq!(names.join(" "), expected);
 }
 
@@ -96,7 +95,7 @@ fn what_is_unknown_ends_with_code_2_and_the_nearest_word() {
 
 #[test]
 fn flags_of_later_versions_are_unknown() {
-    for line in ["run --engine local", "run --lock-wait 5", "serve", "gc"] {
+    for line in ["run --engine local", "run --lock-wait 5", "serve", "erase"] {
         assert_eq!(refused(line).exit_code(), 2, "{line}");
     }
 }
@@ -115,6 +114,9 @@ fn values_that_cannot_be_are_refused_with_what_was_expected() {
         ("demo --until tomorrow", "--until"),
         ("check a -p b", "--pipeline"),
         ("test --unit --data", "--data"),
+        ("verify 3 --all", "--all"),
+        ("gc --keep-versions 2", "3.."),
+        ("gc --keep-days 6", "7.."),
         ("-q -v ls", "--verbose"),
     ] {
         let error = refused(line);

@@ -12,7 +12,7 @@ use crate::cli::tables::{Frame, Grid};
 use crate::diagnostic::{Diagnostic, code};
 use crate::functions::sql_type;
 use crate::lake::Recovered;
-use crate::ops::{History, More, ShowRequest, Shown};
+use crate::ops::{Files, History, More, ShowRequest, Shown};
 
 /// Shows rows.
 pub(in crate::cli) async fn show(session: &Session, args: &ShowArgs) -> Result<Exit, ops::Error> {
@@ -112,6 +112,7 @@ fn history_document(history: &History) -> Json {
             "tables": version.tables,
             "changed": version.changed,
             "rows": version.rows,
+            "files_kept": version.files == Files::Kept,
         })
     };
     json!({"root": history.root, "versions": history.versions.iter().map(version).collect::<Vec<_>>()})
@@ -135,7 +136,11 @@ fn history_text(history: &History, frame: Frame) -> String {
             words::listed(&version.changed, 2),
         ]);
     }
-    grid.render(frame)
+    let gone = history.versions.iter().find(|version| version.files == Files::Removed);
+    let gone = gone.map(|version| {
+        format!("version {} and older: the clean-up removed files that no later one needs\n", version.number)
+    });
+    grid.render(frame) + &gone.unwrap_or_default()
 }
 
 fn to_the_second(at: crate::interval::Instant) -> String {
@@ -265,7 +270,9 @@ fn recovered_text(recovered: &Recovered) -> String {
     }
     for orphan in &recovered.orphans {
         let (attempt, started) = (&orphan.attempt, to_the_second(orphan.started_at));
-        text.push_str(&format!("{attempt}: published nothing, started {started}; its files stay for now\n"));
+        text.push_str(&format!(
+            "{attempt}: published nothing, started {started}; `goodwill gc` removes its files in time\n"
+        ));
     }
     text.push_str(&format!("tables and views agree with version {version}\n"));
     text

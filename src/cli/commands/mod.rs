@@ -1,20 +1,22 @@
 //! One short function a command: flags in, a question to `ops`, the answer told.
 
 use super::args::{
-    CheckArgs, CompletionsArgs, DemoArgs, FileKind, FunctionsArgs, HistoryArgs, InitArgs, Listing, LsArgs,
-    Output, PlanArgs, ReceiptArgs, RecoverArgs, RunArgs, SchemaArgs, SchemaCommand, ShowArgs, TestArgs,
-    common_of,
+    CheckArgs, CompletionsArgs, DemoArgs, FileKind, FunctionsArgs, GcArgs, HistoryArgs, InitArgs, Listing,
+    LsArgs, Output, PlanArgs, ReceiptArgs, RecoverArgs, RunArgs, SchemaArgs, SchemaCommand, ShowArgs,
+    TestArgs, VerifyArgs, common_of,
 };
 use super::exit::{self, Exit, WhenIdle};
 use super::{Session, ops, render, tables, tell, words};
 
 mod connect;
 mod demo;
+mod keep;
 mod look;
 mod project;
 mod run;
 
 pub(super) use demo::demo;
+pub(super) use keep::{gc, verify};
 pub(super) use look::{history, receipt, recover, show};
 pub(super) use project::{check, completions, functions, init, ls, plan, schema, test};
 pub(super) use run::run;

@@ -2,6 +2,7 @@
 //! replay every version.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -45,9 +46,8 @@ impl Tombstones {
     ///
     /// Returns an error if the checkpoint cannot be read.
     pub(in crate::lake) fn add_checkpoint(&mut self, content: Bytes) -> Result<(), ParquetError> {
-        for batch in ParquetRecordBatchReaderBuilder::try_new(content)?.build()? {
-            self.0.extend(removes_of(&batch?).into_iter().map(|remove| (remove.path.clone(), remove)));
-        }
+        let removes = read(content)?.iter().flat_map(removes_of).collect::<Vec<_>>();
+        self.0.extend(removes.into_iter().map(|remove| (remove.path.clone(), remove)));
         Ok(())
     }
 
@@ -70,8 +70,33 @@ impl Tombstones {
 ///
 /// Returns an error only for a state that no commit can hold.
 pub(in crate::lake) fn encode(change: &Change, tombstones: Tombstones) -> Result<Checkpoint, ParquetError> {
+    let actions = actions(change, tombstones);
+    let content = parquet(&actions)?;
+    let hint = json!({
+        "version": change.entry.delta.version,
+        "size": actions.len(),
+        "sizeInBytes": content.len(),
+        "numOfAddFiles": change.entry.files().count(),
+    });
+    Ok(Checkpoint { content, hint: hint.to_string().into_bytes() })
+}
+
+/// Whether `content` holds the state after `change`, whoever wrote it.
+pub(in crate::lake) fn agrees(content: Bytes, change: &Change, tombstones: Tombstones) -> bool {
+    let expected = parquet(&actions(change, tombstones)).and_then(|expected| read(expected.into()));
+    matches!((read(content), expected), (Ok(found), Ok(expected)) if found == expected)
+}
+
+/// The rows of a checkpoint. A damaged file can panic the Parquet reader.
+fn read(content: Bytes) -> Result<Vec<RecordBatch>, ParquetError> {
+    let read =
+        || ParquetRecordBatchReaderBuilder::try_new(content)?.build()?.map(|batch| Ok(batch?)).collect();
+    let damaged = |_| ParquetError::General("the reader panicked".to_owned());
+    catch_unwind(AssertUnwindSafe(read)).map_err(damaged)?
+}
+
+fn actions(change: &Change, tombstones: Tombstones) -> Vec<Action> {
     let adds: Vec<_> = adds(&change.entry).collect();
-    let files = adds.len();
     let present = adds.iter().map(|add| add.path.clone()).collect();
     let mut actions = vec![
         Action::Protocol(PROTOCOL),
@@ -81,14 +106,7 @@ pub(in crate::lake) fn encode(change: &Change, tombstones: Tombstones) -> Result
     let unchanged = |remove: Remove| Action::Remove(Remove { data_change: false, ..remove });
     actions.extend(tombstones.known_at(change, &present).into_iter().map(unchanged));
     actions.extend(adds.into_iter().map(|add| Action::Add(super::Add { data_change: false, ..add })));
-    let content = parquet(&actions)?;
-    let hint = json!({
-        "version": change.entry.delta.version,
-        "size": actions.len(),
-        "sizeInBytes": content.len(),
-        "numOfAddFiles": files,
-    });
-    Ok(Checkpoint { content, hint: hint.to_string().into_bytes() })
+    actions
 }
 
 /// The version a hint names.
