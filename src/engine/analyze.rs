@@ -18,8 +18,9 @@ use super::lineage::origins;
 use super::{order, parameters};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code};
 use crate::query::{Parameters, Query, TableName};
+use crate::stack;
 
-/// Deep expressions are planned by recursion; threads have 2 MiB by default.
+/// Deep expressions are planned by recursion.
 const STACK: usize = 64 * 1024 * 1024;
 
 /// What a query may read: a source or a model, without its rows.
@@ -93,26 +94,16 @@ impl Typed {
 ///
 /// Returns every finding at once, each at its place: unknown names (GW0201, GW0203, GW0205,
 /// GW0221), types that do not fit (GW0211), functions that read a clock or chance (GW0212), rows
-/// picked without a proven total order (GW0213), inexact aggregates (GW0214), SQL too large (GW0220).
+/// picked without a proven total order (GW0213), inexact aggregates (GW0214).
 pub fn analyze(query: &Query, inputs: &[Relation], parameters: &Parameters) -> Result<Typed, Diagnostics> {
-    std::thread::scope(|scope| {
-        let work = || analyze_here(query, inputs, parameters);
-        let spawned = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
-        let lost = |what: &str| Diagnostics::from(Diagnostic::error(code::BUG, what.to_owned()));
-        match spawned.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(lost("the planner panicked")),
-            Err(_) => Err(lost("no thread could be started to plan on")),
-        }
+    stack::deep(STACK, || analyze_here(query, inputs, parameters)).unwrap_or_else(|lost| {
+        Err(Diagnostic::error(code::BUG, format!("the SQL was not planned: {lost}")).into())
     })
 }
 
 fn analyze_here(query: &Query, inputs: &[Relation], values: &Parameters) -> Result<Typed, Diagnostics> {
     let file = &query.file;
     let written = Written::read(&query.statement, file);
-    if let Some(found) = written.too_large(file) {
-        return Err(found.into());
-    }
     let mut found = written.refused();
     let mut statement = query.statement.clone();
     found.extend(parameters::bind(&mut statement, file, values));
