@@ -29,6 +29,7 @@ mod runtime;
 mod scan;
 mod session;
 mod stats;
+mod wording;
 mod write;
 
 pub use analyze::{ColumnLineage, Relation, Typed, analyze};
