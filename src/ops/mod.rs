@@ -15,7 +15,7 @@ mod check;
 mod context;
 mod demo;
 mod error;
-mod failures;
+mod facts;
 mod files;
 mod history;
 mod init;

@@ -205,13 +205,13 @@ fn a_key_that_stands_twice_breaks_the_grain() {
 
 #[test]
 fn infinity_is_not_published() {
-    let message = "error[GW0503]: `price` has 1 rows with NaN or infinity\n";
+    let message = "error[GW0503]: `price` has 1 row with NaN or infinity\n";
     check(&with_orders(&[1, 2], &[1.0, 0.0]), &[], 1, &[message, "= help: guard the division"]);
 }
 
 #[test]
 fn nan_is_not_published() {
-    let message = "error[GW0503]: `price` has 1 rows with NaN or infinity\n";
+    let message = "error[GW0503]: `price` has 1 row with NaN or infinity\n";
     check(&with_orders(&[1, 2], &[1.0, f64::NAN]), &[], 1, &[message]);
 }
 
