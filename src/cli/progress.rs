@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::console::Console;
+use super::signals::Begun;
 use super::words;
 use crate::demo;
 use crate::ident::NodeName;
@@ -30,6 +31,7 @@ pub(super) enum Form {
 pub(super) struct Progress {
     form: Form,
     console: Console,
+    begun: Begun,
     bars: MultiProgress,
     running: Mutex<Running>,
 }
@@ -44,8 +46,8 @@ struct Running {
 
 impl Progress {
     /// Shows nothing yet.
-    pub(super) fn new(form: Form, console: Console) -> Self {
-        Self { form, console, bars: MultiProgress::new(), running: Mutex::default() }
+    pub(super) fn new(form: Form, begun: Begun, console: Console) -> Self {
+        Self { form, console, begun, bars: MultiProgress::new(), running: Mutex::default() }
     }
 
     /// Takes all bars away, so that results are not mixed with them.
@@ -59,6 +61,7 @@ impl Progress {
 
     /// Shows how far the demo's sources are.
     pub(super) fn demo(&self, now: demo::Progress) {
+        self.begun.set();
         if self.form == Form::Bars {
             let text = format!(
                 "making {} of {}, {}",
@@ -77,6 +80,9 @@ impl Progress {
     }
 
     fn phase(&self, phase: Phase) {
+        if phase == Phase::Write {
+            self.begun.set();
+        }
         let text = match phase {
             Phase::Recover => "looking at what is published",
             Phase::Write => "computing tables",

@@ -122,6 +122,7 @@ codes! {
     LOST_RACE = 704, Temporary, "another run published first";
     LOCKED = 705, Temporary, "another run holds the lock";
     ACCESS_DENIED = 706, Project, "the store refused access";
+    TIMED_OUT = 707, Temporary, "the time of `--timeout` was over";
     // 09: ours
     BUG = 901, Bug, "a bug in Goodwill";
     CORRUPT_ROOT = 902, Input, "a control file of the root cannot be read";

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use jiff::civil::Date;
 
 mod common;
+mod typed;
 
 pub(super) use common::{
     DisplayFlags, LogFormat, Output, OutputFlag, ProjectFlags, ResourceFlags, SelectFlags, TimeFlags,
