@@ -41,7 +41,8 @@ pub(super) struct Progress {
 struct Running {
     phase: Option<ProgressBar>,
     models: BTreeMap<NodeName, ProgressBar>,
-    finished: u64,
+    finished: usize,
+    planned: usize,
 }
 
 impl Progress {
@@ -121,11 +122,28 @@ impl Progress {
         }
     }
 
+    fn planned(&self, steps: usize) {
+        if let Ok(mut running) = self.running.lock() {
+            running.finished = 0;
+            running.planned = steps;
+        }
+    }
+
+    /// Counts a finished model; returns how many there are, of how many.
+    fn count(&self) -> (usize, usize) {
+        let Ok(mut running) = self.running.lock() else { return (0, 0) };
+        running.finished += 1;
+        (running.finished, running.planned)
+    }
+
     fn finished(&self, step: &StepResult) {
+        let (done, of) = self.count();
         match self.form {
             Form::Bars => self.finish_bar(step),
-            Form::Lines => self.console.note(&format!("{}\n", line(step))),
+            Form::Lines => self.console.note(&format!("{done} of {of}  {}\n", line(step))),
             Form::Json => tracing::info!(
+                done,
+                of,
                 model = %step.model,
                 status = ?step.status,
                 rows = step.rows,
@@ -144,8 +162,7 @@ impl Progress {
             bar.finish_and_clear();
             self.bars.remove(&bar);
         }
-        running.finished += 1;
-        let text = format!("computing tables, {} done", words::grouped(running.finished));
+        let text = format!("computing tables, {} of {} done", running.finished, running.planned);
         if let Some(bar) = &running.phase {
             bar.set_message(text);
         }
@@ -181,6 +198,7 @@ impl Observer for Progress {
     fn notice(&self, event: Event) {
         match event {
             Event::Phase(phase) => self.phase(phase),
+            Event::Planned { steps } => self.planned(steps),
             Event::StepStarted { model, .. } => self.started(&model),
             Event::StepProgress { model, rows } => self.wrote(&model, rows),
             Event::StepFinished(step) => self.finished(&step),

@@ -11,11 +11,12 @@ use datafusion::sql::planner::SqlToRel;
 use datafusion::sql::sqlparser::ast::Statement;
 
 use super::calls::Written;
+use super::coerced::text_casts;
 use super::context::{Inputs, analyzer, options, parser_options};
 use super::errors::Explain;
 use super::keys::{KeyedTable, facts};
 use super::lineage::origins;
-use super::{order, parameters};
+use super::{order, parameters, unknown};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code};
 use crate::query::{Parameters, Query, TableName};
 use crate::stack;
@@ -111,17 +112,28 @@ fn analyze_here(query: &Query, inputs: &[Relation], values: &Parameters) -> Resu
         return Err(found);
     }
     let explain = Explain { file, written: &written, inputs };
-    let plan = plan(statement, inputs).map_err(|error| explain.planning(&error))?;
-    order::unproven(&plan, &written, file).or_ok(())?;
-    Ok(Typed::new(plan, file.clone()))
+    let planned = plan(statement.clone(), inputs).and_then(|plan| {
+        let asked = text_casts(&plan)?;
+        let plan = analyzer().execute_and_check(plan, options(), |_, _| {})?;
+        let silent = text_casts(&plan)?.into_iter().filter(|cast| !asked.contains(cast)).collect::<Vec<_>>();
+        Ok((plan, silent))
+    });
+    let (plan, silent) = planned.map_err(|error| {
+        let further = unknown::further(&error, &statement, |statement| plan(statement, inputs));
+        let mut found = explain.planning(&error);
+        further.iter().for_each(|error| found.extend(explain.planning(error)));
+        found
+    })?;
+    let mut found: Diagnostics = silent.iter().map(|cast| explain.silent_cast(cast)).collect();
+    found.extend(order::unproven(&plan, &written, file));
+    found.or_ok(Typed::new(plan, file.clone()))
 }
 
 fn plan(statement: Statement, inputs: &[Relation]) -> Result<LogicalPlan, DataFusionError> {
     let tables = inputs.iter().map(|relation| (relation.name.clone(), keyed(relation))).collect();
     let context = Inputs { tables };
     let planner = SqlToRel::new_with_options(&context, parser_options());
-    let plan = planner.sql_statement_to_plan(statement)?;
-    analyzer().execute_and_check(plan, options(), |_, _| {})
+    planner.sql_statement_to_plan(statement)
 }
 
 fn keyed(relation: &Relation) -> Arc<dyn TableSource> {

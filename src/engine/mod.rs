@@ -11,6 +11,7 @@ mod calls;
 mod cast;
 mod checked;
 mod checks;
+mod coerced;
 mod columns;
 mod conform;
 mod context;
@@ -29,6 +30,7 @@ mod runtime;
 mod scan;
 mod session;
 mod stats;
+mod unknown;
 mod wording;
 mod write;
 

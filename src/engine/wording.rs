@@ -4,6 +4,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::{Diagnostic as Found, Span};
 use datafusion::error::DataFusionError;
 
+use super::coerced::TextCast;
 use super::errors::Explain;
 use crate::count::counted;
 use crate::diagnostic::{Diagnostic, code};
@@ -25,6 +26,17 @@ impl Explain<'_> {
         }
         let explained = self.at(Diagnostic::error(code::TYPE_ERROR, plain(&text)), span);
         found.map_or(explained.clone(), |found| self.with_notes(explained, found))
+    }
+
+    /// A column of text that would be read as something else.
+    pub(super) fn silent_cast(&self, (column, to): &TextCast) -> Diagnostic {
+        let (name, to) = (&column.name, sql_type(to));
+        let message = format!("`{name}` is text and would be read as {to}");
+        let found = Diagnostic::error(code::TYPE_ERROR, message);
+        let place = column.spans().first().map(|span| self.place(span));
+        let found = self.at_place(found, place.or_else(|| self.written.identifier(name)));
+        let (cast, mild) = (format!("cast({name} as {to})"), format!("try_cast({name} as {to})"));
+        found.help(format!("write the cast yourself: `{cast}`, or `{mild}` where some texts are none"))
     }
 
     /// A column beside an aggregate that the groups do not have.

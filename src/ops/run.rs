@@ -37,6 +37,7 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
     for race in 0..RACES {
         let last = lake.last_commit().await?;
         let state = state::pin(&asked.graph, &sources, last).await?;
+        lake::step("before_plan");
         let typed = asked.analyze(&state)?;
         let failed = last_failures(&lake, common, &pipeline.name).await?;
         let request = Request { selection: asked.selection.clone(), refresh: common.refresh, failed };

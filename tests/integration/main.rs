@@ -14,5 +14,6 @@ mod pages;
 mod program;
 mod publishing;
 mod references;
+mod requests;
 mod rust_source;
 mod scans;
