@@ -17,10 +17,10 @@ use super::exit::{Exit, StopCause};
 use super::render;
 use crate::diagnostic::Diagnostics;
 
-/// How long a run may take to stop; a little less than what people were promised.
-const GRACE: Duration = Duration::from_secs(8);
-/// How long anything else may: until a table is written there is nothing to end in order.
+/// How long anything may take to stop: until a table is written there is nothing to end in order.
 const SHORT_GRACE: Duration = Duration::from_millis(500);
+/// How much longer a run that writes may take; a little less than what people were promised.
+const GRACE: Duration = Duration::from_millis(7_500);
 
 /// Whether there is something to end in order: a table is being written.
 #[derive(Debug, Clone, Default)]
@@ -116,7 +116,7 @@ impl Listener {
     async fn grace(&self) {
         tokio::time::sleep(SHORT_GRACE).await;
         if self.begun.is_set() {
-            tokio::time::sleep(GRACE - SHORT_GRACE).await;
+            tokio::time::sleep(GRACE).await;
         }
     }
 

@@ -121,7 +121,9 @@ fn analyze_here(query: &Query, inputs: &[Relation], values: &Parameters) -> Resu
     let (plan, silent) = planned.map_err(|error| {
         let further = unknown::further(&error, &statement, |statement| plan(statement, inputs));
         let mut found = explain.planning(&error);
-        further.iter().for_each(|error| found.extend(explain.planning(error)));
+        for error in &further {
+            found.extend(explain.planning(error));
+        }
         found
     })?;
     let mut found: Diagnostics = silent.iter().map(|cast| explain.silent_cast(cast)).collect();

@@ -68,6 +68,13 @@ fn the_next_command_works_as_it_is_printed() {
 }
 
 #[test]
+fn a_root_that_cannot_be_made_is_named() {
+    let answer = Project::unpublished_demo().run(&["--root", "/proc/nope"]).ended_with(2);
+    let message = "error[GW0301]: `file:///proc/nope/` cannot be opened: no folder can be made there\n";
+    assert!(answer.stderr.contains(message), "{}", answer.stderr);
+}
+
+#[test]
 fn too_little_memory_is_refused_before_anything_is_read() {
     let answer = Project::empty().goodwill(&["run", "--memory-limit", "1KiB"]).ended_with(2);
     assert!(answer.stderr.contains("`1KiB` is too little memory: write 64MiB or more"), "{}", answer.stderr);
