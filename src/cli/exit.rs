@@ -71,8 +71,7 @@ impl StopCause {
 
     /// The finding a person is told; a signal somebody sent is none.
     pub(super) fn finding(self) -> Option<Diagnostic> {
-        let over =
-            || Diagnostic::error(code::TIMED_OUT, "the time of `--timeout` was over, nothing was published");
+        let over = || Diagnostic::error(code::TIMED_OUT, "the time of `--timeout` was over");
         (self == Self::Timeout).then(|| over().help("run again with more time, or with fewer models: `-s`"))
     }
 }
