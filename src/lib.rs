@@ -5,6 +5,7 @@
 //! names only modules on lower floors.
 
 pub mod cli;
+pub mod count;
 pub mod demo;
 pub mod diagnostic;
 pub mod engine;
@@ -20,6 +21,7 @@ pub mod query;
 pub mod report;
 pub mod run;
 pub mod spec;
+pub mod stack;
 pub mod state;
 pub mod store;
 pub mod value;

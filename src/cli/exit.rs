@@ -14,7 +14,7 @@
 
 use std::process::ExitCode;
 
-use crate::diagnostic::{Diagnostics, Kind};
+use crate::diagnostic::{Diagnostic, Diagnostics, Kind, code};
 use crate::ops;
 use crate::plan::{Ending, Outcome};
 
@@ -67,6 +67,12 @@ impl StopCause {
             Self::Terminate => Exit(143),
             Self::Timeout => Exit::TEMPORARY,
         }
+    }
+
+    /// The finding a person is told; a signal somebody sent is none.
+    pub(super) fn finding(self) -> Option<Diagnostic> {
+        let over = || Diagnostic::error(code::TIMED_OUT, "the time of `--timeout` was over");
+        (self == Self::Timeout).then(|| over().help("run again with more time, or with fewer models: `-s`"))
     }
 }
 

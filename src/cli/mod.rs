@@ -35,7 +35,7 @@ use exit::Exit;
 use logs::Logs;
 use progress::{Form, Progress};
 use render::Colour;
-use signals::Signals;
+use signals::{Begun, Signals};
 
 /// Understands the command line of this process, does what it asks, and tells how it went.
 #[must_use]
@@ -89,8 +89,9 @@ fn run(
     console: Console,
 ) -> Result<Exit, ops::Error> {
     let logs = logs::start(&arguments.display, environment.get(logs::VARIABLE).map(String::as_str))?;
-    let signals = Signals::listen(timeout(&arguments.command), console);
-    let progress = Arc::new(Progress::new(form(&arguments.display, logs, console), console));
+    let begun = Begun::default();
+    let signals = Signals::listen(timeout(&arguments.command), begun.clone(), console);
+    let progress = Arc::new(Progress::new(form(&arguments.display, logs, console), begun, console));
     let observer = Arc::clone(&progress);
     let around = surroundings::of_process(environment, observer, &signals)?;
     let session = Session { around, console, progress, signals };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::console::Console;
+use super::signals::Begun;
 use super::words;
 use crate::demo;
 use crate::ident::NodeName;
@@ -30,6 +31,7 @@ pub(super) enum Form {
 pub(super) struct Progress {
     form: Form,
     console: Console,
+    begun: Begun,
     bars: MultiProgress,
     running: Mutex<Running>,
 }
@@ -39,13 +41,14 @@ pub(super) struct Progress {
 struct Running {
     phase: Option<ProgressBar>,
     models: BTreeMap<NodeName, ProgressBar>,
-    finished: u64,
+    finished: usize,
+    planned: usize,
 }
 
 impl Progress {
     /// Shows nothing yet.
-    pub(super) fn new(form: Form, console: Console) -> Self {
-        Self { form, console, bars: MultiProgress::new(), running: Mutex::default() }
+    pub(super) fn new(form: Form, begun: Begun, console: Console) -> Self {
+        Self { form, console, begun, bars: MultiProgress::new(), running: Mutex::default() }
     }
 
     /// Takes all bars away, so that results are not mixed with them.
@@ -59,6 +62,7 @@ impl Progress {
 
     /// Shows how far the demo's sources are.
     pub(super) fn demo(&self, now: demo::Progress) {
+        self.begun.set();
         if self.form == Form::Bars {
             let text = format!(
                 "making {} of {}, {}",
@@ -77,6 +81,9 @@ impl Progress {
     }
 
     fn phase(&self, phase: Phase) {
+        if phase == Phase::Write {
+            self.begun.set();
+        }
         let text = match phase {
             Phase::Recover => "looking at what is published",
             Phase::Write => "computing tables",
@@ -115,11 +122,28 @@ impl Progress {
         }
     }
 
+    fn planned(&self, steps: usize) {
+        if let Ok(mut running) = self.running.lock() {
+            running.finished = 0;
+            running.planned = steps;
+        }
+    }
+
+    /// Counts a finished model; returns how many there are, of how many.
+    fn count(&self) -> (usize, usize) {
+        let Ok(mut running) = self.running.lock() else { return (0, 0) };
+        running.finished += 1;
+        (running.finished, running.planned)
+    }
+
     fn finished(&self, step: &StepResult) {
+        let (done, of) = self.count();
         match self.form {
             Form::Bars => self.finish_bar(step),
-            Form::Lines => self.console.note(&format!("{}\n", line(step))),
+            Form::Lines => self.console.note(&format!("{done} of {of}  {}\n", line(step))),
             Form::Json => tracing::info!(
+                done,
+                of,
                 model = %step.model,
                 status = ?step.status,
                 rows = step.rows,
@@ -138,8 +162,7 @@ impl Progress {
             bar.finish_and_clear();
             self.bars.remove(&bar);
         }
-        running.finished += 1;
-        let text = format!("computing tables, {} done", words::grouped(running.finished));
+        let text = format!("computing tables, {} of {} done", running.finished, running.planned);
         if let Some(bar) = &running.phase {
             bar.set_message(text);
         }
@@ -175,6 +198,7 @@ impl Observer for Progress {
     fn notice(&self, event: Event) {
         match event {
             Event::Phase(phase) => self.phase(phase),
+            Event::Planned { steps } => self.planned(steps),
             Event::StepStarted { model, .. } => self.started(&model),
             Event::StepProgress { model, rows } => self.wrote(&model, rows),
             Event::StepFinished(step) => self.finished(&step),

@@ -1,10 +1,11 @@
-//! SIGINT, SIGTERM and `--timeout`: a run is asked to stop, and stops within ten seconds.
+//! SIGINT, SIGTERM and `--timeout`: a run is asked to stop, and stops within ten seconds; before it
+//! writes, and for any other command, within one.
 //!
 //! **Invariant:** whatever the signal, nothing half-made becomes visible: that is the business of
 //! publishing. So giving up on a run that does not stop in time does no harm either.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -13,9 +14,28 @@ use tokio::sync::watch;
 
 use super::console::Console;
 use super::exit::{Exit, StopCause};
+use super::render;
+use crate::diagnostic::Diagnostics;
 
-/// How long a run may take to stop; a little less than what people were promised.
-const GRACE: Duration = Duration::from_secs(8);
+/// How long anything may take to stop: until a table is written there is nothing to end in order.
+const SHORT_GRACE: Duration = Duration::from_millis(500);
+/// How much longer a run that writes may take; a little less than what people were promised.
+const GRACE: Duration = Duration::from_millis(7_500);
+
+/// Whether there is something to end in order: a table is being written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Begun(Arc<AtomicBool>);
+
+impl Begun {
+    /// From now on the program ends in order.
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
 
 /// Tells whether the program was asked to stop, and why.
 #[derive(Debug, Clone)]
@@ -26,10 +46,10 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Listens from now on, on a thread of its own, so that busy workers cannot delay it.
-    pub(super) fn listen(timeout: Option<Duration>, console: Console) -> Self {
+    pub(super) fn listen(timeout: Option<Duration>, begun: Begun, console: Console) -> Self {
         let cause = Arc::new(AtomicU8::new(0));
         let (sender, stop) = watch::channel(false);
-        let listener = Listener { cause: Arc::clone(&cause), sender, console };
+        let listener = Listener { cause: Arc::clone(&cause), sender, begun, console };
         // Without the thread the signals do what they do to any program: end it.
         drop(thread::Builder::new().name("signals".to_owned()).spawn(move || listener.run(timeout)));
         Self { cause, stop }
@@ -66,6 +86,7 @@ const fn cause_of(number: u8) -> Option<StopCause> {
 struct Listener {
     cause: Arc<AtomicU8>,
     sender: watch::Sender<bool>,
+    begun: Begun,
     console: Console,
 }
 
@@ -91,9 +112,18 @@ impl Listener {
         Some(())
     }
 
+    /// Is over when the program has had the time it needs to end in order.
+    async fn grace(&self) {
+        tokio::time::sleep(SHORT_GRACE).await;
+        if self.begun.is_set() {
+            tokio::time::sleep(GRACE).await;
+        }
+    }
+
     /// Ends the program at a second signal, or when the grace is over.
     async fn end(&self) {
-        let exit = cause_of(self.cause.load(Ordering::SeqCst)).map_or(Exit::BUG, StopCause::exit);
+        let cause = cause_of(self.cause.load(Ordering::SeqCst));
+        let exit = cause.map_or(Exit::BUG, StopCause::exit);
         let again = async {
             match Heard::new() {
                 Some(mut heard) => heard.next().await,
@@ -102,11 +132,16 @@ impl Listener {
         };
         tokio::select! {
             _ = again => {}
-            () = tokio::time::sleep(GRACE) => {}
+            () = self.grace() => {}
         }
         // The run does not stop, or somebody will not wait: every write is safe to cut.
-        self.console
-            .error("stopped at once; the next run finishes what this one may have begun to publish\n");
+        let found = cause.and_then(StopCause::finding).map(Diagnostics::from).unwrap_or_default();
+        self.console.error(&render::text(&found, self.console.stderr));
+        self.console.error(if self.begun.is_set() {
+            "stopped at once; the next run finishes what this one may have begun to publish\n"
+        } else {
+            "stopped before anything was computed\n"
+        });
         leave(exit);
     }
 }

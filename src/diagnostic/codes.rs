@@ -122,7 +122,8 @@ codes! {
     LOST_RACE = 704, Temporary, "another run published first";
     LOCKED = 705, Temporary, "another run holds the lock";
     ACCESS_DENIED = 706, Project, "the store refused access";
-    ATTEMPT_ABANDONED = 707, Temporary, "a clean-up took a run for dead";
+    TIMED_OUT = 707, Temporary, "the time of `--timeout` was over";
+    ATTEMPT_ABANDONED = 708, Temporary, "a clean-up took a run for dead";
     // 09: ours
     BUG = 901, Bug, "a bug in Goodwill";
     CORRUPT_ROOT = 902, Input, "a control file of the root cannot be read";

@@ -11,15 +11,17 @@ use datafusion::sql::planner::SqlToRel;
 use datafusion::sql::sqlparser::ast::Statement;
 
 use super::calls::Written;
+use super::coerced::text_casts;
 use super::context::{Inputs, analyzer, options, parser_options};
 use super::errors::Explain;
 use super::keys::{KeyedTable, facts};
 use super::lineage::origins;
-use super::{order, parameters};
+use super::{order, parameters, unknown};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code};
 use crate::query::{Parameters, Query, TableName};
+use crate::stack;
 
-/// Deep expressions are planned by recursion; threads have 2 MiB by default.
+/// Deep expressions are planned by recursion.
 const STACK: usize = 64 * 1024 * 1024;
 
 /// What a query may read: a source or a model, without its rows.
@@ -93,26 +95,16 @@ impl Typed {
 ///
 /// Returns every finding at once, each at its place: unknown names (GW0201, GW0203, GW0205,
 /// GW0221), types that do not fit (GW0211), functions that read a clock or chance (GW0212), rows
-/// picked without a proven total order (GW0213), inexact aggregates (GW0214), SQL too large (GW0220).
+/// picked without a proven total order (GW0213), inexact aggregates (GW0214).
 pub fn analyze(query: &Query, inputs: &[Relation], parameters: &Parameters) -> Result<Typed, Diagnostics> {
-    std::thread::scope(|scope| {
-        let work = || analyze_here(query, inputs, parameters);
-        let spawned = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
-        let lost = |what: &str| Diagnostics::from(Diagnostic::error(code::BUG, what.to_owned()));
-        match spawned.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(lost("the planner panicked")),
-            Err(_) => Err(lost("no thread could be started to plan on")),
-        }
+    stack::deep(STACK, || analyze_here(query, inputs, parameters)).unwrap_or_else(|lost| {
+        Err(Diagnostic::error(code::BUG, format!("the SQL was not planned: {lost}")).into())
     })
 }
 
 fn analyze_here(query: &Query, inputs: &[Relation], values: &Parameters) -> Result<Typed, Diagnostics> {
     let file = &query.file;
     let written = Written::read(&query.statement, file);
-    if let Some(found) = written.too_large(file) {
-        return Err(found.into());
-    }
     let mut found = written.refused();
     let mut statement = query.statement.clone();
     found.extend(parameters::bind(&mut statement, file, values));
@@ -120,17 +112,30 @@ fn analyze_here(query: &Query, inputs: &[Relation], values: &Parameters) -> Resu
         return Err(found);
     }
     let explain = Explain { file, written: &written, inputs };
-    let plan = plan(statement, inputs).map_err(|error| explain.planning(&error))?;
-    order::unproven(&plan, &written, file).or_ok(())?;
-    Ok(Typed::new(plan, file.clone()))
+    let planned = plan(statement.clone(), inputs).and_then(|plan| {
+        let asked = text_casts(&plan)?;
+        let plan = analyzer().execute_and_check(plan, options(), |_, _| {})?;
+        let silent = text_casts(&plan)?.into_iter().filter(|cast| !asked.contains(cast)).collect::<Vec<_>>();
+        Ok((plan, silent))
+    });
+    let (plan, silent) = planned.map_err(|error| {
+        let further = unknown::further(&error, &statement, |statement| plan(statement, inputs));
+        let mut found = explain.planning(&error);
+        for error in &further {
+            found.extend(explain.planning(error));
+        }
+        found
+    })?;
+    let mut found: Diagnostics = silent.iter().map(|cast| explain.silent_cast(cast)).collect();
+    found.extend(order::unproven(&plan, &written, file));
+    found.or_ok(Typed::new(plan, file.clone()))
 }
 
 fn plan(statement: Statement, inputs: &[Relation]) -> Result<LogicalPlan, DataFusionError> {
     let tables = inputs.iter().map(|relation| (relation.name.clone(), keyed(relation))).collect();
     let context = Inputs { tables };
     let planner = SqlToRel::new_with_options(&context, parser_options());
-    let plan = planner.sql_statement_to_plan(statement)?;
-    analyzer().execute_and_check(plan, options(), |_, _| {})
+    planner.sql_statement_to_plan(statement)
 }
 
 fn keyed(relation: &Relation) -> Arc<dyn TableSource> {

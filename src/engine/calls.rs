@@ -14,13 +14,6 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code, neares
 use crate::functions::{Refusal, refusal};
 use crate::query::place;
 
-/// The most expressions a statement may have: planning takes time quadratic in some of them.
-const MAX_EXPRESSIONS: usize = 10_000;
-/// The longest chain such as `a or b or …`.
-const MAX_CHAIN: usize = 1_000;
-/// The longest text that is planned.
-const MAX_BYTES: usize = 256 * 1024;
-
 /// One call as written.
 #[derive(Debug)]
 struct Call {
@@ -36,8 +29,6 @@ pub(super) struct Written {
     limits: Vec<Place>,
     identifiers: Vec<(String, Place)>,
     tables: Vec<(String, String)>,
-    expressions: usize,
-    chain: usize,
 }
 
 impl Written {
@@ -71,18 +62,6 @@ impl Written {
     pub(super) fn table_of(&self, alias: &str) -> Option<&str> {
         let mut found = self.tables.iter().filter(|(known, _)| known == alias);
         found.next().map(|(_, table)| table.as_str())
-    }
-
-    /// Refuses a statement too large to plan (GW0220).
-    pub(super) fn too_large(&self, file: &SourceFile) -> Option<Diagnostic> {
-        let large =
-            file.text().len() > MAX_BYTES || self.expressions > MAX_EXPRESSIONS || self.chain > MAX_CHAIN;
-        large.then(|| {
-            let found = Diagnostic::error(code::QUERY_TOO_LARGE, "the SQL is too large to plan");
-            found
-                .at(file.place_at(1, 1, 1))
-                .help("split it into models, or replace long OR chains by IN or a join")
-        })
     }
 
     /// Every call that may not be made: unknown (GW0221) or refused (GW0212, GW0214).
@@ -150,16 +129,6 @@ fn last_name(name: &ObjectName) -> String {
     last.map_or_else(String::new, |ident| ident.value.to_lowercase())
 }
 
-fn chain_length(expression: &Expr) -> usize {
-    let mut length = 0;
-    let mut at = expression;
-    while let Expr::BinaryOp { left, .. } = at {
-        length += 1;
-        at = left;
-    }
-    length
-}
-
 impl Visitor for Reader<'_> {
     type Break = ();
 
@@ -182,7 +151,6 @@ impl Visitor for Reader<'_> {
     }
 
     fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
-        self.written.expressions += 1;
         match expression {
             Expr::Function(function) => self.call(function),
             Expr::Identifier(name) => {
@@ -194,9 +162,6 @@ impl Visitor for Reader<'_> {
                     let place = self.place(expression.span());
                     self.written.identifiers.push((name.value.to_lowercase(), place));
                 }
-            }
-            Expr::BinaryOp { .. } if self.written.chain <= MAX_CHAIN => {
-                self.written.chain = self.written.chain.max(chain_length(expression));
             }
             _ => {}
         }

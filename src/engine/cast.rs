@@ -28,7 +28,8 @@ enum Change {
 /// # Errors
 ///
 /// Returns all columns that are missing, not in the contract, or there twice as one GW0209, and
-/// one GW0210 for each type that only the analyst's own cast may change.
+/// one GW0210 for each type that only the analyst's own cast may change. They name columns in
+/// backticks and have no place: the caller knows where the columns stand.
 pub fn cast_to_contract(typed: &Typed, contract: &Contract) -> Result<Typed, Diagnostics> {
     let mut found = Diagnostics::default();
     if let Some(difference) = difference(typed, contract) {
@@ -65,7 +66,7 @@ fn difference(typed: &Typed, contract: &Contract) -> Option<Diagnostic> {
         }
     }
     let message = format!("the columns are not the contract's: {}", lines.join("; "));
-    let found = Diagnostic::error(code::CONTRACT_MISMATCH, message).at(typed.file.place_at(1, 1, 1));
+    let found = Diagnostic::error(code::CONTRACT_MISMATCH, message);
     (!lines.is_empty()).then(|| found.help("change the SELECT or the `columns` of the contract"))
 }
 
@@ -77,16 +78,16 @@ fn cast_column(typed: &Typed, column: &Column) -> Option<Result<Expr, Diagnostic
     let expression = match change(field.data_type(), &target) {
         Change::None => value,
         Change::Checked => conform(value, &column.name, &target),
-        Change::Refused => return Some(Err(refused(typed, column, field.data_type()))),
+        Change::Refused => return Some(Err(refused(column, field.data_type()))),
     };
     Some(Ok(expression.alias(&column.name)))
 }
 
-fn refused(typed: &Typed, column: &Column, from: &DataType) -> Diagnostic {
+fn refused(column: &Column, from: &DataType) -> Diagnostic {
     let (name, to) = (&column.name, column.data_type);
     let message =
         format!("`{name}` is {} and its contract says {to}: that would lose something", sql_type(from));
-    let found = Diagnostic::error(code::CANNOT_NARROW, message).at(typed.file.place_at(1, 1, 1));
+    let found = Diagnostic::error(code::CANNOT_NARROW, message);
     let rounded = from.is_decimal() || from.is_floating();
     found.help(if rounded && matches!(column.data_type.arrow(), DataType::Decimal128(_, _)) {
         format!("decide how it is rounded: `cast({name} as {to}) as {name}` rounds half away from zero")

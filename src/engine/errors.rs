@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span as SqlSpan};
 use super::analyze::Relation;
 use super::calls::Written;
 use super::context::UnknownTable;
+use super::wording::plain;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code, nearest};
 use crate::functions::{Fault, sql_type};
 use crate::query::place;
@@ -35,24 +36,16 @@ impl Explain<'_> {
         match error.find_root() {
             DataFusionError::SchemaError(cause, _) => self.schema(cause, place),
             DataFusionError::External(cause) if cause.is::<UnknownTable>() => {
-                self.at(Diagnostic::error(code::UNKNOWN_TABLE, cause.to_string()), place)
+                self.at_place(Diagnostic::error(code::UNKNOWN_TABLE, cause.to_string()), place)
             }
             DataFusionError::External(cause) if cause.is::<Fault>() => {
-                self.at(Diagnostic::error(code::TYPE_ERROR, cause.to_string()), place)
+                self.at_place(Diagnostic::error(code::TYPE_ERROR, cause.to_string()), place)
             }
             DataFusionError::NotImplemented(text) => {
                 let message = format!("not supported: {}", plain(text));
-                self.at(Diagnostic::error(code::TYPE_ERROR, message), place)
+                self.at_place(Diagnostic::error(code::TYPE_ERROR, message), place)
             }
-            root => {
-                let diagnostic = error.diagnostic();
-                let text = diagnostic.map_or_else(|| root.strip_backtrace(), |found| found.message.clone());
-                let mut found = self.at(Diagnostic::error(code::TYPE_ERROR, plain(&text)), place);
-                for help in diagnostic.iter().flat_map(|diagnostic| &diagnostic.helps) {
-                    found = found.help(plain(&help.message));
-                }
-                found
-            }
+            _ => self.type_error(error),
         }
     }
 
@@ -61,7 +54,7 @@ impl Explain<'_> {
             SchemaError::FieldNotFound { field, valid_fields } => {
                 let place = place.or_else(|| self.written.identifier(&field.name));
                 let message = format!("column `{}` not found", field.flat_name());
-                let found = self.at(Diagnostic::error(code::UNKNOWN_COLUMN, message), place);
+                let found = self.at_place(Diagnostic::error(code::UNKNOWN_COLUMN, message), place);
                 match self.suggestion(field, valid_fields) {
                     Some(label) => found.label(label),
                     None => found,
@@ -70,14 +63,14 @@ impl Explain<'_> {
             SchemaError::AmbiguousReference { field } => {
                 let place = place.or_else(|| self.written.identifier(&field.name));
                 let message = format!("column `{}` is in more than one input", field.flat_name());
-                let found = self.at(Diagnostic::error(code::UNKNOWN_COLUMN, message), place);
+                let found = self.at_place(Diagnostic::error(code::UNKNOWN_COLUMN, message), place);
                 found.help("write the input's name or alias before it")
             }
             SchemaError::DuplicateQualifiedField { name, .. }
             | SchemaError::DuplicateUnqualifiedField { name } => {
                 let place = place.or_else(|| self.written.identifier(name));
                 let message = format!("column `{name}` is there twice");
-                self.at(Diagnostic::error(code::TYPE_ERROR, message), place)
+                self.at_place(Diagnostic::error(code::TYPE_ERROR, message), place)
                     .help("give one of them another name")
             }
         }
@@ -107,29 +100,15 @@ impl Explain<'_> {
         })
     }
 
-    fn at(&self, found: Diagnostic, place: Option<Place>) -> Diagnostic {
+    pub(super) fn at_place(&self, found: Diagnostic, place: Option<Place>) -> Diagnostic {
         found.at(place.unwrap_or_else(|| self.file.place_at(1, 1, 1)))
     }
 
-    fn place(&self, span: Span) -> Place {
+    pub(super) fn place(&self, span: Span) -> Place {
         let start = Location { line: span.start.line, column: span.start.column };
         let end = Location { line: span.end.line, column: span.end.column };
         place(self.file, SqlSpan { start, end })
     }
-}
-
-/// DataFusion's text without its prefixes, backtrace and capital.
-fn plain(text: &str) -> String {
-    let text = text.lines().next().unwrap_or_default();
-    let prefixes =
-        ["Error during planning: ", "Execution error: ", "Internal error: ", "type_coercion", "caused by"];
-    let mut text = text.trim();
-    while let Some(rest) = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix)) {
-        text = rest.trim_start_matches([':', ' ']);
-    }
-    let text = text.trim_end_matches('.').replace('\'', "`");
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// Whether a failure is that of the memory pool.

@@ -11,6 +11,7 @@ mod calls;
 mod cast;
 mod checked;
 mod checks;
+mod coerced;
 mod columns;
 mod conform;
 mod context;
@@ -30,6 +31,8 @@ mod runtime;
 mod scan;
 mod session;
 mod stats;
+mod unknown;
+mod wording;
 mod write;
 
 pub use analyze::{ColumnLineage, Relation, Typed, analyze};

@@ -2,6 +2,8 @@
 
 use datafusion::common::DataFusionError;
 
+use crate::count::counted;
+
 /// A failure of our own functions; carries names, types and counts, never a customer's value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -14,7 +16,7 @@ pub enum Fault {
         data_type: String,
     },
     /// NaN or infinity where a number must be.
-    #[error("`{column}` has {rows} rows with NaN or infinity")]
+    #[error("`{column}` has {} with NaN or infinity", counted(*rows, "row"))]
     NotFinite {
         /// The output column.
         column: String,
@@ -22,7 +24,7 @@ pub enum Fault {
         rows: usize,
     },
     /// Values that the contract's type cannot hold.
-    #[error("`{column}` has {rows} values that do not fit {data_type}")]
+    #[error("`{column}` has {} not fit {data_type}", values_that_do(*rows))]
     Narrowing {
         /// The output column.
         column: String,
@@ -34,6 +36,11 @@ pub enum Fault {
     /// A time zone that the zone database does not have.
     #[error("there is no time zone with that name")]
     UnknownZone,
+}
+
+fn values_that_do(number: usize) -> String {
+    let do_or_does = if number == 1 { "does" } else { "do" };
+    format!("{} that {do_or_does}", counted(number, "value"))
 }
 
 impl From<Fault> for DataFusionError {

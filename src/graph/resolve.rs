@@ -79,8 +79,9 @@ fn meaning(project: &Project, written: &InputRef) -> Option<(TableName, Node)> {
 fn unknown_table(project: &Project, written: &str, place: Place) -> Diagnostic {
     let message = format!("table `{written}` not found");
     let found = Diagnostic::error(code::UNKNOWN_TABLE, message).at(place);
-    let sources = project.pipeline.sources.keys().map(|name| format!("sources.{name}"));
     let models = project.models.keys().map(ToString::to_string);
+    let sources = project.pipeline.sources.keys();
+    let sources = sources.flat_map(|name| [name.to_string(), format!("sources.{name}")]);
     let known: Vec<String> = models.chain(sources).collect();
     match nearest(written, known.iter().map(String::as_str)) {
         Some(near) => found.label(format!("did you mean `{near}`?")),

@@ -37,6 +37,7 @@ struct Entry {
 
 #[derive(Debug, Clone)]
 struct Part {
+    text: String,
     upstream: Reach,
     downstream: Reach,
     method: Method,
@@ -75,10 +76,25 @@ impl Selection {
         found.or_ok(Self { select, exclude })
     }
 
-    /// Whether the request named anything.
+    /// Checks that every name means something, as far as the project alone can tell.
+    ///
+    /// # Errors
+    ///
+    /// Returns what [`Self::evaluate`] returns whatever the facts are.
+    pub fn check(&self, graph: &Graph) -> Result<(), Diagnostics> {
+        if self.depends_on_facts() {
+            let entries = self.select.iter().flat_map(|entry| &entry.parts);
+            let unknown = entries.filter(|part| !part.depends_on_facts());
+            let unknown = unknown.filter(|part| part.evaluate(graph, &Facts::default()).is_empty());
+            return unknown.map(|part| nothing(graph, &part.text)).collect::<Diagnostics>().or_ok(());
+        }
+        self.evaluate(graph, &Facts::default()).map(|_| ())
+    }
+
+    /// Whether which models are meant depends on what was published and on the last run.
     #[must_use]
-    pub fn is_all(&self) -> bool {
-        self.select.is_empty() && self.exclude.is_empty()
+    pub fn depends_on_facts(&self) -> bool {
+        self.select.iter().chain(&self.exclude).any(Entry::depends_on_facts)
     }
 
     /// The models meant.
@@ -158,7 +174,7 @@ fn part(text: &str) -> Result<Part, Diagnostic> {
         None if name.is_empty() => return Err(bad("a name is missing")),
         None => Method::Name(Glob::new(name).map_err(|_| bad("it is no pattern"))?.compile_matcher()),
     };
-    Ok(Part { upstream: up, downstream: down, method })
+    Ok(Part { text: text.to_owned(), upstream: up, downstream: down, method })
 }
 
 impl Entry {
@@ -169,11 +185,15 @@ impl Entry {
     }
 
     fn depends_on_facts(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part.method, Method::Modified | Method::Failed))
+        self.parts.iter().any(Part::depends_on_facts)
     }
 }
 
 impl Part {
+    const fn depends_on_facts(&self) -> bool {
+        matches!(self.method, Method::Modified | Method::Failed)
+    }
+
     fn evaluate(&self, graph: &Graph, facts: &Facts) -> BTreeSet<NodeName> {
         let matched = graph.models().filter(|model| self.method.matches(model, facts));
         let matched: BTreeSet<NodeName> = matched.map(|model| model.name.clone()).collect();

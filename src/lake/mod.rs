@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::ident::{AttemptId, NodeName};
-use crate::store::{Created, Key, Store};
+use crate::store::{Created, Key, Store, StoreError};
 
 mod attempt;
 mod clean;
@@ -191,8 +191,15 @@ impl Lake {
     async fn probe(&self, attempt: &AttemptId) -> Result<(), LakeError> {
         let key = layout::probe(attempt)?;
         let ignored = || LakeError::PreconditionsIgnored { url: self.store.url().to_string() };
+        let no_folder = |cause: StoreError| match cause {
+            StoreError::NotFound { .. } => StoreError::InvalidLocation {
+                location: self.store.url().to_string(),
+                reason: "no folder can be made there".to_owned(),
+            },
+            other => other,
+        };
         // A probe left by a kill is a first write as good as any.
-        self.store.create(&key, b"1\n".as_slice().into()).await?;
+        self.store.create(&key, b"1\n".as_slice().into()).await.map_err(no_folder)?;
         let second = self.store.create(&key, b"2\n".as_slice().into()).await?;
         let kept = self.store.get(&key).await?;
         self.store.delete(&key).await?;

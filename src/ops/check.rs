@@ -34,20 +34,15 @@ pub enum SchemaOrigin {
 ///
 /// Returns every finding of the first phase that has one.
 pub async fn check(around: &Surroundings, common: &Common) -> Result<Checked, Error> {
-    let graph = context::compile(around, common)?;
-    let times = context::times(around, common, &graph.project().pipeline)?;
-    let selection = context::selection(common)?;
+    let asked = context::asked(around, common)?;
     let (state, schemas) = match lock::read(around)? {
-        Some(lock) => (state::locked(&graph, &lock)?, SchemaOrigin::Lock),
+        Some(lock) => (state::locked(&asked.graph, &lock)?, SchemaOrigin::Lock),
         None => {
-            let sources = context::sources(around, common, &graph.project().pipeline)?;
-            (state::pin(&graph, &sources, None).await?, SchemaOrigin::Sources)
+            let sources = context::sources(around, common, asked.pipeline())?;
+            (state::pin(&asked.graph, &sources, None).await?, SchemaOrigin::Sources)
         }
     };
-    let typed = context::analyze(graph, &state, common, times)?;
-    if !selection.is_all() {
-        selection.evaluate(&typed.graph, &crate::graph::Facts::default())?;
-    }
+    let typed = asked.analyze(&state)?;
     let project = typed.graph.project();
     Ok(Checked {
         pipeline: project.pipeline.name.to_string(),

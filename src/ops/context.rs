@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::{Common, Error, Surroundings};
-use crate::diagnostic::{Diagnostic, code, nearest};
+use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
 use crate::engine::{Engine, EngineOptions};
 use crate::graph::{self, Graph, Selection};
 use crate::interval::Instant;
 use crate::plan::{self, TypedGraph};
 use crate::project::{self, Location, Pipeline, Project, Target};
+use crate::query::Parameters;
 use crate::state::State;
 use crate::store::{self, Store};
 
@@ -19,7 +20,54 @@ const EVERYTHING_KNOWN: Instant = Instant::from_micros(253_402_128_000_000_000);
 /// The share of the machine's memory a run takes unless told otherwise, in percent.
 const MEMORY_SHARE: u64 = 60;
 
-/// Reads the project and resolves its names.
+/// A request that was judged whole before anything of the world was looked at.
+pub(super) struct Asked {
+    /// The project, its names resolved.
+    pub(super) graph: Graph,
+    /// The models meant; every name in it means something.
+    pub(super) selection: Selection,
+    /// What the request looks from and what it knows.
+    pub(super) times: (Instant, Instant),
+    /// The value of every parameter.
+    pub(super) parameters: Parameters,
+}
+
+impl Asked {
+    /// The pipeline.
+    pub(super) const fn pipeline(&self) -> &Pipeline {
+        &self.graph.project().pipeline
+    }
+
+    /// Types the project in a pinned or locked world.
+    pub(super) fn analyze(&self, state: &State) -> Result<TypedGraph, Error> {
+        let parameters = self.parameters.clone();
+        Ok(plan::analyze(self.graph.clone(), &state.schemas(), parameters, self.times)?)
+    }
+}
+
+/// Reads the project and judges everything that is asked of it.
+///
+/// # Errors
+///
+/// Returns every mistake of the project, else every mistake of the request.
+pub(super) fn asked(around: &Surroundings, common: &Common) -> Result<Asked, Error> {
+    let graph = compile(around, common)?;
+    let pipeline = &graph.project().pipeline;
+    let mut found = Diagnostics::default();
+    let selection = Selection::parse(&common.select, &common.exclude)
+        .and_then(|selection| selection.check(&graph).map(|()| selection));
+    let selection = found.keep(selection);
+    let times = found.keep(times(around, common, pipeline));
+    // Variables are judged although a time is wrong: their values do not depend on it.
+    let (as_of, known_at) = times.unwrap_or((EVERYTHING_KNOWN, EVERYTHING_KNOWN));
+    let parameters = found.keep(project::bind(pipeline, &common.vars, as_of, known_at));
+    match (selection, times, parameters) {
+        (Some(selection), Some(times), Some(parameters)) => Ok(Asked { graph, selection, times, parameters }),
+        _ => Err(found.into()),
+    }
+}
+
+/// Reads the project and resolves its names, a target that was named among them.
 pub(super) fn compile(around: &Surroundings, common: &Common) -> Result<Graph, Error> {
     let location = Location {
         folder: around.folder.clone(),
@@ -27,30 +75,28 @@ pub(super) fn compile(around: &Surroundings, common: &Common) -> Result<Graph, E
         environment: around.environment.clone(),
     };
     let project: Project = project::load(&location)?;
-    Ok(graph::resolve(project)?)
-}
-
-/// The selection asked for.
-pub(super) fn selection(common: &Common) -> Result<Selection, Error> {
-    Ok(Selection::parse(&common.select, &common.exclude)?)
+    let graph = graph::resolve(project)?;
+    if common.target.is_some() {
+        target(common, &graph.project().pipeline)?;
+    }
+    Ok(graph)
 }
 
 /// What the run looks from and what it knows.
-pub(super) fn times(
+fn times(
     around: &Surroundings,
     common: &Common,
     pipeline: &Pipeline,
-) -> Result<(Instant, Instant), Error> {
+) -> Result<(Instant, Instant), Diagnostics> {
     let zone = &pipeline.time_zone;
     let read = |text: &str, flag: &str| {
         Instant::parse(text, zone)
-            .map_err(|cause| Error::from(Diagnostic::error(code::BAD_REQUEST, format!("`{flag}`: {cause}"))))
+            .map_err(|cause| Diagnostic::error(code::BAD_REQUEST, format!("`{flag}`: {cause}")))
     };
     let as_of = match (&common.as_of, &pipeline.as_of) {
         (Some(text), _) => read(text, "--as-of")?,
         (None, Some(written)) => Instant::parse(&written.value, zone).map_err(|cause| {
-            let found = Diagnostic::error(code::WRONG_VALUE, cause.to_string());
-            Error::from(found.at(written.place.clone()))
+            Diagnostic::error(code::WRONG_VALUE, cause.to_string()).at(written.place.clone())
         })?,
         (None, None) => today(around, pipeline)?,
     };
@@ -58,12 +104,11 @@ pub(super) fn times(
     Ok((as_of, known_at.unwrap_or(EVERYTHING_KNOWN)))
 }
 
-fn today(around: &Surroundings, pipeline: &Pipeline) -> Result<Instant, Error> {
+fn today(around: &Surroundings, pipeline: &Pipeline) -> Result<Instant, Diagnostic> {
     let now = (around.clock)();
     let day = now.date_in(&pipeline.time_zone);
     let start = day.and_then(|day| Instant::start_of_day(day, &pipeline.time_zone).ok());
-    let no_day = || Diagnostic::error(code::BAD_REQUEST, "the clock shows no day of the calendar");
-    Ok(start.ok_or_else(no_day)?)
+    start.ok_or_else(|| Diagnostic::error(code::BAD_REQUEST, "the clock shows no day of the calendar"))
 }
 
 /// The target asked for, the default one, or the only one.
@@ -103,17 +148,6 @@ pub(super) fn root(around: &Surroundings, common: &Common, pipeline: &Pipeline) 
         None => target(common, pipeline)?.root.value.as_str(),
     };
     Ok(store::open(location, &around.folder, &around.access()?)?)
-}
-
-/// Types the graph in a pinned or locked world.
-pub(super) fn analyze(
-    graph: Graph,
-    state: &State,
-    common: &Common,
-    (as_of, known_at): (Instant, Instant),
-) -> Result<TypedGraph, Error> {
-    let parameters = project::bind(&graph.project().pipeline, &common.vars, as_of, known_at)?;
-    Ok(plan::analyze(graph, &state.schemas(), parameters, (as_of, known_at))?)
 }
 
 /// An engine within the limits asked for; `scratch` is a folder of its own.

@@ -5,9 +5,9 @@ use serde_json::Value as Json;
 use super::{Common, Error, Surroundings, context};
 use crate::diagnostic::{Diagnostic, code};
 use crate::ident::{NodeName, PipelineName};
-use crate::interval::Instant;
+use crate::interval::{Instant, spoken};
 use crate::lake::{Commit, Lake, Recovered};
-use crate::project::{self, Location};
+use crate::project::{self, Location, Pipeline};
 use crate::store;
 
 /// The word for the run that published last.
@@ -26,6 +26,8 @@ pub struct Version {
     pub run_id: String,
     /// What the run looked from.
     pub as_of: Instant,
+    /// The same as people of the pipeline's zone say it, where that is known.
+    pub looks_from: String,
     /// How many tables are published in it, those of other runs among them.
     pub tables: usize,
     /// The tables it changed.
@@ -65,10 +67,15 @@ pub async fn history(around: &Surroundings, common: &Common, limit: usize) -> Re
     let commits = lake.history(limit).await?;
     let oldest = lake.oldest_kept().await?;
     let root = lake.store().url().to_string();
-    Ok(History { root, versions: commits.iter().map(|commit| version(commit, oldest)).collect() })
+    // With `--root` there may be no project, or another one: then nobody knows the zone.
+    let pipeline = project::load(&location(around, common)).ok().map(|project| project.pipeline);
+    let versions = commits.iter().map(|commit| version(commit, pipeline.as_ref(), oldest)).collect();
+    Ok(History { root, versions })
 }
 
-fn version(commit: &Commit, oldest: u64) -> Version {
+fn version(commit: &Commit, pipeline: Option<&Pipeline>, oldest: u64) -> Version {
+    let zone = pipeline.filter(|pipeline| pipeline.name == commit.pipeline);
+    let zone = zone.map_or("UTC", |pipeline| &pipeline.time_zone_name);
     let changed = commit.tables.iter().filter(|(_, entry)| entry.built_in == commit.version);
     let rows = changed.clone().map(|(_, entry)| entry.rows()).sum();
     Version {
@@ -77,6 +84,7 @@ fn version(commit: &Commit, oldest: u64) -> Version {
         pipeline: commit.pipeline.clone(),
         run_id: commit.run_id.clone(),
         as_of: commit.as_of,
+        looks_from: spoken(commit.as_of, zone),
         tables: commit.tables.len(),
         changed: changed.map(|(name, _)| name.clone()).collect(),
         rows,
@@ -127,13 +135,17 @@ pub(super) async fn published(around: &Surroundings, common: &Common) -> Result<
     let store = match &common.root {
         Some(root) => store::open(root, &around.folder, &around.access()?)?,
         None => {
-            let location = Location {
-                folder: around.folder.clone(),
-                pipeline: common.pipeline.clone(),
-                environment: around.environment.clone(),
-            };
-            context::root(around, common, &project::load(&location)?.pipeline)?
+            let project = project::load(&location(around, common))?;
+            context::root(around, common, &project.pipeline)?
         }
     };
     Ok(Lake::open(store).await?)
+}
+
+fn location(around: &Surroundings, common: &Common) -> Location {
+    Location {
+        folder: around.folder.clone(),
+        pipeline: common.pipeline.clone(),
+        environment: around.environment.clone(),
+    }
 }

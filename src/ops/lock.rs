@@ -1,6 +1,7 @@
 //! `schema sync` and `schema diff`: the lock `check` works from.
 
 use super::{Common, Error, Surroundings, context};
+use crate::count::counted;
 use crate::diagnostic::{Diagnostic, code};
 use crate::ident::NodeName;
 use crate::state::{self, SchemaLock};
@@ -37,8 +38,10 @@ pub(super) fn read(around: &Surroundings) -> Result<Option<SchemaLock>, Error> {
 /// Returns sources that cannot be read and a lock that cannot be written.
 #[expect(clippy::disallowed_methods, reason = "the lock is a file of the project")]
 pub async fn schema_sync(around: &Surroundings, common: &Common) -> Result<SchemaChange, Error> {
-    let (old, new, change) = look(around, common).await?;
-    if old != new {
+    // A lock nobody can read is written anew: that is what its finding says to do.
+    let old = read(around).unwrap_or_default();
+    let (new, change) = look(around, common, old.as_ref()).await?;
+    if old.as_ref() != Some(&new) {
         std::fs::write(around.folder.join(FILE), new.encode()).map_err(|cause| {
             let message = format!("`{FILE}` cannot be written: {cause}");
             Error::from(Diagnostic::error(code::MISSING_FILE, message))
@@ -51,20 +54,22 @@ pub async fn schema_sync(around: &Surroundings, common: &Common) -> Result<Schem
 ///
 /// # Errors
 ///
-/// Returns sources that cannot be read.
+/// Returns a lock and sources that cannot be read.
 pub async fn schema_diff(around: &Surroundings, common: &Common) -> Result<SchemaChange, Error> {
-    look(around, common).await.map(|(_, _, change)| change)
+    let old = read(around)?;
+    look(around, common, old.as_ref()).await.map(|(_, change)| change)
 }
 
 async fn look(
     around: &Surroundings,
     common: &Common,
-) -> Result<(SchemaLock, SchemaLock, SchemaChange), Error> {
+    old: Option<&SchemaLock>,
+) -> Result<(SchemaLock, SchemaChange), Error> {
     let graph = context::compile(around, common)?;
     let pipeline = &graph.project().pipeline;
     let sources = context::sources(around, common, pipeline)?;
     let state = state::pin(&graph, &sources, None).await?;
-    let old = read(around)?.unwrap_or_default();
+    let old = old.cloned().unwrap_or_default();
     let new = old.clone().with(&pipeline.name, &state);
     let mut differences = Vec::new();
     let empty = std::collections::BTreeMap::new();
@@ -74,14 +79,14 @@ async fn look(
     for name in names {
         compare(name, before.get(name), after.get(name), &mut differences);
     }
-    Ok((old, new, SchemaChange { file: FILE.to_owned(), differences }))
+    Ok((new, SchemaChange { file: FILE.to_owned(), differences }))
 }
 
 type Columns = Vec<state::LockedColumn>;
 
 fn compare(name: &NodeName, before: Option<&Columns>, after: Option<&Columns>, lines: &mut Vec<String>) {
     match (before, after) {
-        (None, Some(columns)) => lines.push(format!("{name}: new, {} columns", columns.len())),
+        (None, Some(columns)) => lines.push(format!("{name}: new, {}", counted(columns.len(), "column"))),
         (Some(_), None) => lines.push(format!("{name}: is not read any more")),
         (Some(before), Some(after)) => {
             for old in before {

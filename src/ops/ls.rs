@@ -1,8 +1,9 @@
 //! `ls`: the models of a pipeline.
 
-use super::{Common, Error, Surroundings, context};
-use crate::graph::{Facts, Graph};
+use super::{Common, Error, Surroundings, context, facts};
+use crate::graph::{Facts, Graph, Selection};
 use crate::ident::NodeName;
+use crate::lake::Lake;
 use crate::project::{Materialization, Model, Visibility};
 
 /// One model, as `ls` tells it.
@@ -30,10 +31,19 @@ pub struct Listed {
 ///
 /// # Errors
 ///
-/// Returns every mistake of the project's files and names, and a selection that matches nothing.
+/// Returns every mistake of the project's files and names, a selection that matches nothing, and a
+/// root that cannot be read where the selection asks what was published.
 pub async fn ls(around: &Surroundings, common: &Common) -> Result<Vec<Listed>, Error> {
     let graph = context::compile(around, common)?;
-    let selected = context::selection(common)?.evaluate(&graph, &Facts::default())?;
+    let selection = Selection::parse(&common.select, &common.exclude)?;
+    selection.check(&graph)?;
+    let facts = if selection.depends_on_facts() {
+        let lake = Lake::open(context::root(around, common, &graph.project().pipeline)?).await?;
+        facts::look(&lake, common, &graph).await?
+    } else {
+        Facts::default()
+    };
+    let selected = selection.evaluate(&graph, &facts)?;
     let models = graph.models().filter(|model| selected.contains(&model.name));
     Ok(models.map(|model| listed(&graph, model)).collect())
 }

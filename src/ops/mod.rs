@@ -17,7 +17,7 @@ mod connect;
 mod context;
 mod demo;
 mod error;
-mod failures;
+mod facts;
 mod files;
 mod gc;
 mod history;

@@ -1,6 +1,6 @@
 //! `plan`: what a run would do, and why.
 
-use super::failures::last_failures;
+use super::facts::last_failures;
 use super::{Common, Error, Surroundings, context};
 use crate::lake::Lake;
 use crate::plan::{self, Plan, Request};
@@ -21,17 +21,15 @@ pub struct Planned {
 ///
 /// Returns every finding of the first phase that has one.
 pub async fn plan(around: &Surroundings, common: &Common) -> Result<Planned, Error> {
-    let graph = context::compile(around, common)?;
-    let selection = context::selection(common)?;
-    let times = context::times(around, common, &graph.project().pipeline)?;
-    let sources = context::sources(around, common, &graph.project().pipeline)?;
-    let root = context::root(around, common, &graph.project().pipeline)?;
+    let asked = context::asked(around, common)?;
+    let sources = context::sources(around, common, asked.pipeline())?;
+    let root = context::root(around, common, asked.pipeline())?;
     let lake = Lake::open(root).await?;
     let last = lake.last_commit().await?;
-    let state = state::pin(&graph, &sources, last).await?;
-    let typed = context::analyze(graph, &state, common, times)?;
-    let failed = last_failures(&lake, common, &typed.graph.project().pipeline.name).await?;
-    let request = Request { selection, refresh: common.refresh, failed };
+    let state = state::pin(&asked.graph, &sources, last).await?;
+    let typed = asked.analyze(&state)?;
+    let failed = last_failures(&lake, common, &asked.pipeline().name).await?;
+    let request = Request { selection: asked.selection, refresh: common.refresh, failed };
     let plan = plan::build(&typed, &state, &request)?;
     let text = plan::explain(&plan);
     Ok(Planned { plan, text })

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::failures::last_failures;
+use super::facts::last_failures;
 use super::scratch::Scratch;
 use super::{Common, Error, OnFailure, Publication, Surroundings, context};
+use crate::count::counted;
 use crate::diagnostic::{Diagnostic, code};
 use crate::ident::AttemptId;
 use crate::lake::{self, Lake, Recovered};
@@ -24,10 +25,8 @@ const RACES: usize = 5;
 /// Returns what keeps the run from starting or from ending honestly; failed models and broken
 /// audits are in the outcome.
 pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Error> {
-    let graph = context::compile(around, common)?;
-    let selection = context::selection(common)?;
-    let times = context::times(around, common, &graph.project().pipeline)?;
-    let pipeline = &graph.project().pipeline;
+    let asked = context::asked(around, common)?;
+    let pipeline = asked.pipeline();
     let sources = context::sources(around, common, pipeline)?;
     let root = context::root(around, common, pipeline)?;
     let run_id = (around.fresh_word)();
@@ -39,10 +38,11 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
     let engine = context::engine(around, common, Some(pipeline), scratch.path())?;
     for race in 0..RACES {
         let last = lake.last_commit().await?;
-        let state = state::pin(&graph, &sources, last).await?;
-        let typed = context::analyze(graph.clone(), &state, common, times)?;
-        let failed = last_failures(&lake, common, &typed.graph.project().pipeline.name).await?;
-        let request = Request { selection: selection.clone(), refresh: common.refresh, failed };
+        let state = state::pin(&asked.graph, &sources, last).await?;
+        lake::step("before_plan");
+        let typed = asked.analyze(&state)?;
+        let failed = last_failures(&lake, common, &pipeline.name).await?;
+        let request = Request { selection: asked.selection.clone(), refresh: common.refresh, failed };
         let plan = plan::build(&typed, &state, &request)?;
         if plan.is_empty() {
             return nothing_to_do(around, run_id, plan);
@@ -110,9 +110,9 @@ fn nothing_to_do(around: &Surroundings, run_id: String, plan: Plan) -> Result<Ou
 }
 
 fn tell(around: &Surroundings, recovered: &Recovered) {
-    let tables = recovered.tables.len();
-    if tables > 0 {
-        let text = format!("finished what an earlier run left: {tables} tables brought to the last version");
+    if !recovered.tables.is_empty() {
+        let tables = counted(recovered.tables.len(), "table");
+        let text = format!("finished what an earlier run left: {tables} brought to the last version");
         around.observer.notice(Event::Note { text });
     }
 }

@@ -56,11 +56,11 @@ pub enum More {
 ///
 /// Returns unknown tables and columns, and what keeps a draft from being computed.
 pub async fn show(around: &Surroundings, common: &Common, request: &ShowRequest) -> Result<Shown, Error> {
-    let graph = context::compile(around, common)?;
-    let root = context::root(around, common, &graph.project().pipeline)?;
+    let asked = context::asked(around, common)?;
+    let root = context::root(around, common, asked.pipeline())?;
     let lake = Lake::open(root).await?;
     let last = lake.last_commit().await?;
-    let query = parse(&request.what, &graph, last.as_ref())?;
+    let query = parse(&request.what, &asked.graph, last.as_ref())?;
     let tables = needed(&query);
     let all_published = last.as_ref().filter(|commit| {
         tables.iter().all(|table| match table {
@@ -68,11 +68,11 @@ pub async fn show(around: &Surroundings, common: &Common, request: &ShowRequest)
             TableName::Source(_) => false,
         })
     });
-    let asked = common.as_of.is_some() || !common.vars.is_empty();
-    let asking = Asking { around, common, lake: &lake, query: &query, limit: request.limit };
+    let otherwise = common.as_of.is_some() || !common.vars.is_empty();
+    let asking = Asking { around, common, asked: &asked, lake: &lake, query: &query, limit: request.limit };
     match all_published {
-        Some(commit) if !asked => published(&asking, &graph, commit).await,
-        _ => draft(&asking, graph, last).await,
+        Some(commit) if !otherwise => published(&asking, commit).await,
+        _ => draft(&asking, last).await,
     }
 }
 
@@ -84,7 +84,8 @@ fn parse(what: &str, graph: &Graph, last: Option<&Commit>) -> Result<Query, Erro
     }
     let models = graph.models().map(|model| model.name.to_string());
     let published = last.into_iter().flat_map(|commit| commit.tables.keys().map(ToString::to_string));
-    let sources = graph.project().pipeline.sources.keys().map(|name| format!("sources.{name}"));
+    let sources = graph.project().pipeline.sources.keys();
+    let sources = sources.flat_map(|name| [name.to_string(), format!("sources.{name}")]);
     let known: Vec<String> = models.chain(published).chain(sources).collect();
     if !known.iter().any(|name| name == word) {
         let unknown = Diagnostic::error(code::UNKNOWN_TABLE, format!("there is no table or model `{word}`"));
@@ -109,15 +110,14 @@ fn needed(query: &Query) -> Vec<TableName> {
 struct Asking<'a> {
     around: &'a Surroundings,
     common: &'a Common,
+    asked: &'a context::Asked,
     lake: &'a Lake,
     query: &'a Query,
     limit: usize,
 }
 
-async fn published(asking: &Asking<'_>, graph: &Graph, commit: &Commit) -> Result<Shown, Error> {
-    let Asking { around, common, lake, query, limit } = *asking;
-    let times = context::times(around, common, &graph.project().pipeline)?;
-    let parameters = project::bind(&graph.project().pipeline, &common.vars, times.0, times.1)?;
+async fn published(asking: &Asking<'_>, commit: &Commit) -> Result<Shown, Error> {
+    let Asking { around, common, asked, lake, query, limit } = *asking;
     let mut relations = Vec::new();
     let mut bindings = Bindings::new();
     for table in needed(query) {
@@ -132,15 +132,12 @@ async fn published(asking: &Asking<'_>, graph: &Graph, commit: &Commit) -> Resul
         });
         bindings.insert(table, files(lake, &name, entry, schema)?);
     }
-    let typed = engine::analyze(query, &relations, &parameters)?;
+    let typed = engine::analyze(query, &relations, &asked.parameters)?;
     let scratch = Scratch::of(around, &(around.fresh_word)())?;
-    let engine = context::engine(around, common, Some(&graph.project().pipeline), scratch.path())?;
+    let engine = context::engine(around, common, Some(asked.pipeline()), scratch.path())?;
     let batches = engine.collect(&typed, &bindings, Some(limit.saturating_add(1)), engine.whole()).await?;
-    let origin = format!(
-        "version {}, as of {}",
-        commit.version,
-        spoken(commit.as_of, &graph.project().pipeline.time_zone_name)
-    );
+    let as_of = spoken(commit.as_of, &asked.pipeline().time_zone_name);
+    let origin = format!("version {}, as of {as_of}", commit.version);
     Ok(shown(Arc::clone(&typed.schema), batches, origin, limit))
 }
 
@@ -164,22 +161,20 @@ fn files(lake: &Lake, name: &NodeName, entry: &TableEntry, schema: SchemaRef) ->
 }
 
 /// Computes what the query needs from the files as they are, in memory, and publishes nothing.
-async fn draft(asking: &Asking<'_>, graph: Graph, last: Option<Commit>) -> Result<Shown, Error> {
-    let Asking { around, common, lake, query, limit } = *asking;
-    let times = context::times(around, common, &graph.project().pipeline)?;
-    let sources = context::sources(around, common, &graph.project().pipeline)?;
-    let state = state::pin(&graph, &sources, last).await?;
-    let typed = context::analyze(graph, &state, common, times)?;
+async fn draft(asking: &Asking<'_>, last: Option<Commit>) -> Result<Shown, Error> {
+    let Asking { around, common, asked, lake, query, limit } = *asking;
+    let sources = context::sources(around, common, asked.pipeline())?;
+    let state = state::pin(&asked.graph, &sources, last).await?;
+    let typed = asked.analyze(&state)?;
     let scratch = Scratch::of(around, &(around.fresh_word)())?;
-    let engine = context::engine(around, common, Some(&typed.graph.project().pipeline), scratch.path())?;
+    let engine = context::engine(around, common, Some(asked.pipeline()), scratch.path())?;
     let plan = plan::build(&typed, &state, &Request::default())?;
     let ground = run::Ground { engine: &engine, typed: &typed, state: &state, lake, plan: &plan };
     let drafted = run::draft(&ground, query).await?;
     let batches = engine
         .collect(&drafted.query, &drafted.bindings, Some(limit.saturating_add(1)), engine.whole())
         .await?;
-    let origin =
-        format!("draft, as of {}", spoken(typed.as_of, &typed.graph.project().pipeline.time_zone_name));
+    let origin = format!("draft, as of {}", spoken(typed.as_of, &asked.pipeline().time_zone_name));
     Ok(shown(Arc::clone(&drafted.query.schema), batches, origin, limit))
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::scratch::Scratch;
-use super::{Common, Error, Surroundings, context, lock};
+use super::{Common, Error, Surroundings, context, facts, lock};
+use crate::count::count;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::engine::Engine;
 use crate::graph::{Facts, Graph};
@@ -53,19 +54,21 @@ pub struct TestResult {
 ///
 /// Returns every finding that keeps tests from running; failed tests are in the report.
 pub async fn test(around: &Surroundings, common: &Common, kind: TestKind) -> Result<TestReport, Error> {
-    let graph = context::compile(around, common)?;
-    let times = context::times(around, common, &graph.project().pipeline)?;
-    let selection = context::selection(common)?;
-    let selected = selection.evaluate(&graph, &Facts::default())?;
-    let last = match kind {
-        TestKind::Unit => None,
-        TestKind::All | TestKind::Data => {
-            let root = context::root(around, common, &graph.project().pipeline)?;
-            Some(Lake::open(root).await?)
-        }
+    let asked = context::asked(around, common)?;
+    let by_facts = asked.selection.depends_on_facts();
+    let lake = if kind == TestKind::Unit && !by_facts {
+        None
+    } else {
+        Some(Lake::open(context::root(around, common, asked.pipeline())?).await?)
     };
-    let state = world(around, common, &graph, last.as_ref()).await?;
-    let typed = context::analyze(graph, &state, common, times)?;
+    let facts = match &lake {
+        Some(lake) if by_facts => facts::look(lake, common, &asked.graph).await?,
+        _ => Facts::default(),
+    };
+    let selected = asked.selection.evaluate(&asked.graph, &facts)?;
+    let published = lake.filter(|_| kind != TestKind::Unit);
+    let state = world(around, common, &asked.graph, published.as_ref()).await?;
+    let (times, typed) = (asked.times, asked.analyze(&state)?);
     let scratch = Scratch::of(around, &(around.fresh_word)())?;
     scratch.sweep().await;
     let engine = context::engine(around, common, Some(&typed.graph.project().pipeline), scratch.path())?;
@@ -74,7 +77,7 @@ pub async fn test(around: &Surroundings, common: &Common, kind: TestKind) -> Res
     if kind != TestKind::Data {
         unit_tests(bench, times, &mut report).await?;
     }
-    if let Some(lake) = last.filter(|_| state.last.is_some()) {
+    if let Some(lake) = published.filter(|_| state.last.is_some()) {
         data_tests(bench, &lake, &mut report).await?;
     } else if kind == TestKind::Data {
         let nothing = Diagnostic::error(code::NOT_PUBLISHED, "nothing is published to test");
@@ -186,8 +189,9 @@ fn broken(typed: &TypedGraph, result: &AuditResult) -> Diagnostic {
 /// A broken rule as a finding, with some of its rows.
 #[must_use]
 pub fn broken_audit(result: &AuditResult) -> Diagnostic {
-    let rows = if result.broken == 1 { "row breaks" } else { "rows break" };
-    let message = format!("{} {rows} `{}` of `{}`", result.broken, result.audit, result.model);
+    let breaks = if result.broken == 1 { "breaks" } else { "break" };
+    let rows = count(result.broken, "row");
+    let message = format!("{rows} {breaks} `{}` of `{}`", result.audit, result.model);
     let found = Diagnostic::error(code::AUDIT_FAILED, message);
     result.examples.iter().fold(found, |found, row| found.help(format!("for example {row}")))
 }

@@ -104,20 +104,24 @@ fn type_model(
     }
 }
 
-/// Casts to the contract; what the contract finds is shown at the contract, or at its column.
+/// Casts to the contract; what does not fit is shown where the column is named.
 fn conform(typed: &Typed, model: &Model) -> Result<Typed, Diagnostics> {
     engine::cast_to_contract(typed, &model.contract).map_err(|found| {
         let placed = |finding: &Diagnostic| match finding.place {
             Some(_) => finding.clone(),
-            None => finding.clone().at(place_in_contract(model, &finding.message)),
+            None => finding.clone().at(place_of_column(model, &finding.message)),
         };
         found.iter().map(placed).collect()
     })
 }
 
-/// The place of the first column of the contract that a finding names in backticks.
-fn place_in_contract(model: &Model, message: &str) -> Place {
+/// The place of the first column that a finding names in backticks: in the SELECT list, else in
+/// the contract.
+fn place_of_column(model: &Model, message: &str) -> Place {
     let mut named = message.split('`').skip(1).step_by(2);
+    if let Some(place) = named.clone().find_map(|name| model.query.output_place(name)) {
+        return place;
+    }
     let position = |name: &str| model.contract.columns.iter().position(|column| column.name == name);
     let column = named.find_map(position);
     column.and_then(|at| model.column_places.get(at)).unwrap_or(&model.place).clone()

@@ -7,9 +7,9 @@ use super::{
     WhySkipped, fingerprint,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::graph::{Facts, Node};
+use crate::graph::{Facts, Graph, Node};
 use crate::ident::NodeName;
-use crate::lake::TableEntry;
+use crate::lake::{Commit, TableEntry};
 use crate::project::{Model, Visibility};
 use crate::state::State;
 
@@ -27,7 +27,8 @@ const FORMAT: u32 = 1;
 pub fn build(typed: &TypedGraph, state: &State, request: &Request) -> Result<Plan, Diagnostics> {
     let made_from = fingerprint::made_from(typed, state);
     let world = World { typed, state, made_from };
-    let facts = Facts { modified: world.modified(), failed: request.failed.clone() };
+    let modified = modified(&typed.graph, state.last.as_ref());
+    let facts = Facts { modified, failed: request.failed.clone() };
     let selected = request.selection.evaluate(&typed.graph, &facts)?;
     world.refuse_foreign(&selected)?;
     let reasons = world.reasons(&selected, request.refresh);
@@ -45,6 +46,20 @@ pub fn build(typed: &TypedGraph, state: &State, request: &Request) -> Result<Pla
         skipped: world.skipped(&reasons, &selected),
         steps,
     })
+}
+
+/// The models whose SQL, contract or audits are not those that `last` was made from.
+#[must_use]
+pub fn modified(graph: &Graph, last: Option<&Commit>) -> BTreeSet<NodeName> {
+    let entry = |model: &Model| last.and_then(|commit| commit.tables.get(&model.name));
+    let modified = graph.models().filter(|model| match entry(model) {
+        None => model.visibility == Visibility::Published,
+        Some(entry) => {
+            let then = entry.parts.first().map(|part| part.made_from.definition.as_str());
+            then != Some(fingerprint::definition(model).as_str())
+        }
+    });
+    modified.map(|model| model.name.clone()).collect()
 }
 
 struct World<'a> {
@@ -85,18 +100,6 @@ impl World<'_> {
             }
             None => Reason::DefinitionChanged,
         })
-    }
-
-    fn modified(&self) -> BTreeSet<NodeName> {
-        let models = self.typed.graph.models();
-        let modified = models.filter(|model| match self.entry(&model.name) {
-            None => model.visibility == Visibility::Published,
-            Some(entry) => {
-                let now = self.made_from.get(&model.name).map(|made| made.definition.as_str());
-                entry.parts.first().map(|part| part.made_from.definition.as_str()) != now
-            }
-        });
-        modified.map(|model| model.name.clone()).collect()
     }
 
     fn refuse_foreign(&self, selected: &BTreeSet<NodeName>) -> Result<(), Diagnostics> {

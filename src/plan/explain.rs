@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Plan, Reason, Step, StepKind, WhySkipped};
+use crate::count::{count, counted};
 
 /// The plan as a table for people.
 #[must_use]
@@ -11,7 +12,10 @@ pub fn explain(plan: &Plan) -> String {
     let parent = plan.parent.map_or_else(|| "an empty root".to_owned(), |v| format!("version {v}"));
     let _ = writeln!(text, "plan of {} as of {}, against {parent}", plan.pipeline, plan.looks_from());
     if plan.is_empty() {
-        let _ = writeln!(text, "nothing to do: all {} tables are up to date", plan.skipped.len());
+        let _ = match plan.skipped.len() {
+            1 => writeln!(text, "nothing to do: the table is up to date"),
+            tables => writeln!(text, "nothing to do: all {tables} tables are up to date"),
+        };
     }
     steps(&mut text, plan);
     for skipped in &plan.skipped {
@@ -42,7 +46,7 @@ fn reads(step: &Step) -> String {
     if step.source_rows == 0 {
         return String::new();
     }
-    format!("; reads {} rows, {}", thousands(step.source_rows), size(step.source_bytes))
+    format!("; reads {}, {}", count(step.source_rows, "row"), size(step.source_bytes))
 }
 
 fn summary(text: &mut String, plan: &Plan) {
@@ -51,8 +55,9 @@ fn summary(text: &mut String, plan: &Plan) {
     let same = plan.skipped.iter().filter(|skipped| skipped.why == WhySkipped::UpToDate).count();
     if !plan.is_empty() {
         let next = plan.parent.unwrap_or(0) + 1;
-        let _ =
-            writeln!(text, "{written} tables are written, {kept} intermediates computed, {same} tables stay");
+        let (tables, same) = (counted(written, "table"), counted(same, "table"));
+        let kept = counted(kept, "intermediate");
+        let _ = writeln!(text, "writes {tables}, computes {kept} on the way, leaves {same} as published");
         let _ = writeln!(text, "published together as version {next}");
     }
 }
@@ -78,19 +83,6 @@ fn some(names: &[String]) -> String {
         }
         few => few.join(", "),
     }
-}
-
-/// A number with its thousands apart.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown to a person with one digit")]

@@ -22,7 +22,7 @@ mod outcome;
 
 pub use crate::lake::MadeFrom;
 pub use analyze::{analyze, input_schemas, relation, retype};
-pub use build::build;
+pub use build::{build, modified};
 pub use explain::explain;
 pub use fingerprint::sha256_hex;
 pub use outcome::{AuditResult, Ending, Event, Observer, Outcome, Phase, StepResult, StepStatus};

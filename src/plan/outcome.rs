@@ -14,6 +14,11 @@ use crate::interval::Instant;
 pub enum Event {
     /// A part of the run begins.
     Phase(Phase),
+    /// It is known how many models are computed.
+    Planned {
+        /// How many.
+        steps: usize,
+    },
     /// A model's computation begins.
     StepStarted {
         /// The model.

@@ -129,13 +129,16 @@ fn read_folders(folder: &Path, spec: &Spec<PipelineSpec>, found: &mut Diagnostic
 
 fn read_queries(folder: &Path, queries: &[String], into: &mut Folder, found: &mut Diagnostics) {
     for shown in queries {
+        let stem = Path::new(shown).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let file = files::read(folder, shown).map_err(Diagnostics::from);
-        if let Some(file) = found.keep(file) {
-            let stem = Path::new(shown).file_stem().and_then(|stem| stem.to_str());
-            into.files.insert(stem.unwrap_or_default().to_owned(), file.clone());
-            if let Some(query) = found.keep(query::parse(&file)) {
-                into.queries.insert(stem.unwrap_or_default().to_owned(), query);
-            }
+        let Some(file) = found.keep(file) else {
+            // It is there, although nobody can read it: its contract is not without a model.
+            into.files.insert(stem.to_owned(), SourceFile::new(shown, ""));
+            continue;
+        };
+        into.files.insert(stem.to_owned(), file.clone());
+        if let Some(query) = found.keep(query::parse(&file)) {
+            into.queries.insert(stem.to_owned(), query);
         }
     }
 }
@@ -144,8 +147,9 @@ fn read_contracts(folder: &Path, into: &mut Folder, found: &mut Diagnostics) {
     let shown = format!("sql/{}", into.name);
     for path in files::list(folder, shown.trim_end_matches('/'), &["yml", "yaml"]).unwrap_or_default() {
         let file = files::read(folder, &path).map_err(Diagnostics::from);
-        if let Some(spec) = found.keep(file.and_then(|file| spec::read::<ModelsSpec>(&file))) {
-            into.specs.push(spec);
+        match found.keep(file.and_then(|file| spec::read::<ModelsSpec>(&file))) {
+            Some(spec) => into.specs.push(spec),
+            None => into.unread = true,
         }
     }
 }

@@ -28,7 +28,7 @@ pub use audit::{Audit, Rule, audit_query};
 pub use contract::{Column, ColumnType, Contract, Nullability, Privacy, UnknownType};
 pub use load::{Location, list_pipelines, load};
 pub use unit_test::{Cell, Rows, UnitTest};
-pub use variables::{bind, parse_size};
+pub use variables::{bind, parse_memory};
 
 /// A pipeline with everything it names, as written.
 #[derive(Debug, Clone)]

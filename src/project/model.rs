@@ -7,7 +7,7 @@ use super::contract::{Column, ColumnType, Contract, Nullability, Privacy};
 use super::load::place;
 use super::pipeline::named;
 use super::{Materialization, Model, Visibility};
-use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code, nearest};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code, nearest};
 use crate::ident::NodeName;
 use crate::query::Query;
 use crate::spec::{ColumnSpec, Document, Materialized, ModelSpec, ModelsSpec, Spec};
@@ -23,52 +23,60 @@ pub(super) struct Folder {
     pub(super) queries: BTreeMap<String, Query>,
     /// Its contract files.
     pub(super) specs: Vec<Spec<ModelsSpec>>,
+    /// Whether some contracts could not be read, so that nobody knows which models have none.
+    pub(super) unread: bool,
 }
 
 impl Folder {
     /// A folder of which nothing was read yet.
     pub(super) fn named(name: &str) -> Self {
         let (files, queries) = (BTreeMap::new(), BTreeMap::new());
-        Self { name: name.to_owned(), files, queries, specs: Vec::new() }
+        Self { name: name.to_owned(), files, queries, specs: Vec::new(), unread: false }
     }
 }
 
 /// Pairs every SQL file with its contract and checks both.
 pub(super) fn check_folder(folder: &Folder, found: &mut Diagnostics) -> Vec<Model> {
     let mut described = BTreeSet::new();
+    let mut unread = folder.unread;
     let mut models = Vec::new();
     for spec in &folder.specs {
         for (at, model) in spec.value.models.iter().enumerate() {
             let pointer = format!("/models/{at}");
+            let name_place = place(&spec.document, &format!("{pointer}/name"));
+            let Some(name) = found.keep(named(NodeName::parse(&model.name), name_place.clone())) else {
+                unread = true;
+                continue;
+            };
             if !described.insert(model.name.clone()) {
                 let message = format!("model `{}` is described twice", model.name);
                 let twice = Diagnostic::error(code::DUPLICATE_NAME, message);
-                found.push(twice.at(place(&spec.document, &format!("{pointer}/name"))));
+                found.push(twice.at(name_place));
                 continue;
             }
-            if let Some(query) = query_of(folder, spec, &pointer, model, found) {
+            if let Some(query) = query_of(folder, &name, name_place, found) {
                 let written = Written { document: &spec.document, pointer: &pointer, spec: model };
-                models.extend(check(folder, written, query, found));
+                models.extend(check(folder, written, name, query, found));
             }
         }
     }
-    without_contract(folder, &described, found);
+    if !unread {
+        without_contract(folder, &described, found);
+    }
     models
 }
 
 fn query_of<'a>(
     folder: &'a Folder,
-    spec: &Spec<ModelsSpec>,
-    pointer: &str,
-    model: &ModelSpec,
+    name: &NodeName,
+    place: Place,
     found: &mut Diagnostics,
 ) -> Option<&'a Query> {
-    let query = folder.queries.get(&model.name);
-    if query.is_none() && !folder.files.contains_key(&model.name) {
-        let message = format!("there is no `sql/{}/{}.sql`", folder.name, model.name);
-        let place = place(&spec.document, &format!("{pointer}/name"));
+    let query = folder.queries.get(name.as_str());
+    if query.is_none() && !folder.files.contains_key(name.as_str()) {
+        let message = format!("there is no `sql/{}/{name}.sql`", folder.name);
         let missing = Diagnostic::error(code::CONTRACT_WITHOUT_MODEL, message).at(place);
-        let near = nearest(&model.name, folder.files.keys().map(String::as_str));
+        let near = nearest(name.as_str(), folder.files.keys().map(String::as_str));
         found.push(match near {
             Some(near) => missing.label(format!("did you mean `{near}`?")),
             None => missing.help("write the SELECT, or remove the contract"),
@@ -96,10 +104,14 @@ pub(super) struct Written<'a> {
     pub(super) spec: &'a ModelSpec,
 }
 
-fn check(folder: &Folder, written: Written<'_>, query: &Query, found: &mut Diagnostics) -> Option<Model> {
+fn check(
+    folder: &Folder,
+    written: Written<'_>,
+    name: NodeName,
+    query: &Query,
+    found: &mut Diagnostics,
+) -> Option<Model> {
     let Written { document, pointer, spec } = written;
-    let name_place = place(document, &format!("{pointer}/name"));
-    let name = found.keep(named(NodeName::parse(&spec.name), name_place.clone()))?;
     let contract = contract(document, pointer, spec, found)?;
     let audits = audit::of_model(written, &name, &contract, found);
     let materialization = match spec.config.materialized {
@@ -112,7 +124,7 @@ fn check(folder: &Folder, written: Written<'_>, query: &Query, found: &mut Diagn
         folder: folder.name.clone(),
         query: query.clone(),
         contract,
-        place: name_place,
+        place: place(document, &format!("{pointer}/name")),
         column_places: (0..spec.columns.len()).map(column_place).collect(),
         materialization,
         visibility: Visibility::Internal,
@@ -147,8 +159,10 @@ fn contract(
         }
     };
     known(&spec.grain, "grain", found);
+    if let Some(order_by) = &spec.order_by {
+        known(order_by, "order_by", found);
+    }
     let order_by = spec.order_by.clone().unwrap_or_else(|| spec.grain.clone());
-    known(&order_by, "order_by", found);
     let complete = columns.len() == spec.columns.len();
     let (description, grain) = (spec.description.clone(), spec.grain.clone());
     complete.then_some(Contract { description, columns, grain, order_by })

@@ -181,7 +181,7 @@ fn target(
         None => None,
         Some(text) => {
             let place = document.place(&format!("{pointer}/memory_limit"));
-            let size = variables::parse_size(text).map_err(|message| wrong(message, place).into());
+            let size = variables::parse_memory(text).map_err(|message| wrong(message, place).into());
             Some(found.keep(size)?)
         }
     };

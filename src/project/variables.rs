@@ -87,12 +87,24 @@ pub(super) fn read(name: &VariableName, variable: &Variable, text: &str) -> Resu
     }
 }
 
-/// Reads a size such as `12GiB`, `512 MiB` or `1000000`, in bytes.
+/// The least memory a run can be given: less holds no sort and no join of two streams.
+const LEAST_MEMORY: u64 = 64 << 20;
+
+/// Reads a limit of memory: a size such as `12GiB`, `512 MiB` or `1000000000`, in bytes.
 ///
 /// # Errors
 ///
 /// Returns a sentence that says what was expected.
-pub fn parse_size(text: &str) -> Result<u64, String> {
+pub fn parse_memory(text: &str) -> Result<u64, String> {
+    let size = parse_size(text)?;
+    if size >= LEAST_MEMORY {
+        Ok(size)
+    } else {
+        Err(format!("`{text}` is too little memory: write 64MiB or more"))
+    }
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);
@@ -112,7 +124,18 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_size;
+    use super::{parse_memory, parse_size};
+
+    #[test]
+    fn too_little_memory_is_refused() {
+        assert_eq!(parse_memory("64MiB"), Ok(67_108_864));
+        for text in ["1KiB", "67108863", "63 MiB"] {
+            assert_eq!(
+                parse_memory(text),
+                Err(format!("`{text}` is too little memory: write 64MiB or more"))
+            );
+        }
+    }
 
     #[test]
     fn sizes_are_read_with_their_units() {

@@ -19,11 +19,23 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code};
 use crate::ident::{NodeName, VariableName};
 use crate::interval::Instant;
+use crate::stack;
+
+mod outputs;
+mod size;
 
 pub use crate::value::{Value, ValueType, WrongValue};
 
+/// A chain in the text becomes a tree as deep, and trees are dropped by recursion: for 256 KiB of
+/// text that is some hundred megabytes.
+const STACK: usize = 512 * 1024 * 1024;
+
 /// The schema under which SQL reads a raw source: `sources.orders`.
 pub const SOURCES_SCHEMA: &str = "sources";
+
+/// How deep the parser goes; what [`size::is_too_deep`] lets pass needs less, but for prefixes such
+/// as `not not …`.
+const RECURSION: usize = 200;
 
 /// What a query calls one of its inputs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,11 +107,29 @@ pub struct Query {
 ///
 /// # Errors
 ///
-/// Returns `GW0108` for text that is not SQL and `GW0109` for anything but one SELECT.
+/// Returns `GW0108` for text that is not SQL, `GW0109` for anything but one SELECT and `GW0220`
+/// for text that is too large or too deeply nested.
 pub fn parse(file: &SourceFile) -> Result<Query, Diagnostics> {
-    let statements = Parser::parse_sql(&GenericDialect {}, file.text());
+    if file.text().len() > size::MAX_BYTES {
+        return Err(too_large(file));
+    }
+    stack::deep(STACK, || parse_here(file)).unwrap_or_else(|lost| {
+        Err(Diagnostic::error(code::BUG, format!("the SQL was not parsed: {lost}")).into())
+    })
+}
+
+/// What leaves this function is small: it may be copied and dropped on any thread.
+fn parse_here(file: &SourceFile) -> Result<Query, Diagnostics> {
+    if size::is_too_deep(file.text()) {
+        return Err(too_deep(file));
+    }
+    let parser = Parser::new(&GenericDialect {}).with_recursion_limit(RECURSION);
+    let statements = parser.try_with_sql(file.text()).and_then(|mut parser| parser.parse_statements());
     let statements = statements.map_err(|cause| syntax(file, &cause))?;
     let statement = single_select(file, statements)?;
+    if size::is_too_large(&statement) {
+        return Err(too_large(file));
+    }
     let inputs = inputs(file, &statement)?;
     let parameters = parameters(file, &statement);
     let description = head_comment(file.text());
@@ -119,12 +149,24 @@ pub fn place(file: &SourceFile, span: Span) -> Place {
     file.place(start..end.max(start))
 }
 
+fn too_large(file: &SourceFile) -> Diagnostics {
+    let found = Diagnostic::error(code::QUERY_TOO_LARGE, "the SQL is too large to plan");
+    let found = found.at(file.place_at(1, 1, 1));
+    found.help("split it into models, or replace long OR chains by IN or a join").into()
+}
+
+fn too_deep(file: &SourceFile) -> Diagnostics {
+    let found = Diagnostic::error(code::QUERY_TOO_LARGE, "the SQL is nested too deeply to plan");
+    let found = found.at(file.place_at(1, 1, 1));
+    found.help("give inner parts a name: CTEs (`with …`), or models of their own").into()
+}
+
 fn syntax(file: &SourceFile, cause: &ParserError) -> Diagnostics {
     let text = match cause {
-        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.clone(),
-        ParserError::RecursionLimitExceeded => "the SQL is nested too deeply".to_owned(),
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
+        ParserError::RecursionLimitExceeded => return too_deep(file),
     };
-    let (message, position) = split_position(&text);
+    let (message, position) = split_position(text);
     let message = lower_first(message.trim_end_matches([' ', ',']));
     let found = Diagnostic::error(code::SQL_SYNTAX, message);
     let place = match position {

@@ -101,6 +101,7 @@ pub enum Ended {
 pub async fn execute(job: &Job<'_>) -> Result<Ended, Diagnostics> {
     let started_at = (job.clock)();
     commit::write_intent(job, started_at).await?;
+    job.observer.notice(Event::Planned { steps: job.plan.steps.len() });
     job.observer.notice(Event::Phase(Phase::Write));
     let worked = steps::run(job).await?;
     let outcome = |ending, worked: steps::Worked| Outcome {

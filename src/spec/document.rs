@@ -8,6 +8,10 @@ use serde_json::{Map, Value as Json};
 use serde_saphyr::{Location, Spanned};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code};
+use crate::stack;
+
+/// The reader of YAML recurses, 64 levels at most, with large frames.
+const STACK: usize = 64 * 1024 * 1024;
 
 /// A YAML file: its values as JSON, and the place of each by JSON pointer (`/sources/tables`).
 #[derive(Debug, Clone)]
@@ -19,14 +23,22 @@ pub struct Document {
 }
 
 impl Document {
-    /// Parses the text of `file`; depth, aliases and size are bounded.
+    /// Parses the text of `file`; depth, aliases and size are bounded. Truth values are `true` and
+    /// `false` only: a column may be called `n`.
     ///
     /// # Errors
     ///
     /// Returns `GW0101` with the place the parser stopped at.
     pub fn parse(file: &SourceFile) -> Result<Self, Diagnostics> {
-        let root: Spanned<Node> =
-            serde_saphyr::from_str(file.text()).map_err(|cause| Diagnostics::from(syntax(file, &cause)))?;
+        stack::deep(STACK, || Self::parse_here(file)).unwrap_or_else(|lost| {
+            Err(Diagnostic::error(code::BUG, format!("`{}` was not parsed: {lost}", file.path())).into())
+        })
+    }
+
+    fn parse_here(file: &SourceFile) -> Result<Self, Diagnostics> {
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let root: Spanned<Node> = serde_saphyr::from_str_with_options(file.text(), options)
+            .map_err(|cause| Diagnostics::from(syntax(file, &cause)))?;
         let mut document =
             Self { file: file.clone(), json: Json::Null, values: BTreeMap::new(), keys: BTreeMap::new() };
         document.json = document.add("", root);
@@ -224,6 +236,24 @@ mod tests {
         let file = SourceFile::new("p.yml", "a: 1\na: 2\n");
         let found = Document::parse(&file).expect_err("a duplicate key").sorted();
         assert!(found[0].to_string().starts_with("GW0101: p.yml:2:1: "), "{}", found[0]);
+    }
+
+    #[test]
+    fn only_true_and_false_are_truth_values() {
+        let text = "names: [n, y, no, yes, on, off, Y, No, TRUE]\ntruths: [true, false]\n";
+        let document = Document::parse(&SourceFile::new("p.yml", text)).expect("YAML");
+        let names = document.json()["names"].as_array().expect("a list");
+        assert!(names[..8].iter().all(Json::is_string), "{names:?}");
+        assert_eq!(document.json()["truths"], serde_json::json!([true, false]));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_with_its_place() {
+        for (open, close) in [("[", "]"), ("{a: ", "}")] {
+            let text = format!("a: {}1{}\n", open.repeat(1_000), close.repeat(1_000));
+            let found = Document::parse(&SourceFile::new("p.yml", &text)).expect_err("too deep").sorted();
+            assert!(found[0].to_string().starts_with("GW0101: p.yml:1:"), "{}", found[0]);
+        }
     }
 
     #[test]

@@ -127,18 +127,19 @@ impl Checker<'_> {
 
     fn wrong_value(&self, pointer: &str, error: &ValidationError<'_>) -> Diagnostic {
         let place = first_line(&self.document.place(pointer));
-        let key = pointer.rsplit('/').next().unwrap_or_default();
+        let key = named(pointer);
         if let Kind::Enum { options } = error.kind()
             && let Some(Json::String(text)) = self.document.json().pointer(pointer)
         {
             return self.not_in_list(pointer, text, &texts(options));
         }
         let message = match error.kind() {
-            Kind::Type { .. } => format!("`{key}` must be {}", self.expected(error)),
-            Kind::Minimum { limit } => format!("`{key}` must be at least {limit}"),
-            Kind::Maximum { limit } => format!("`{key}` must be at most {limit}"),
-            Kind::MinItems { limit } => format!("`{key}` needs at least {limit} entries"),
-            other => format!("`{key}` is not valid here ({})", other.keyword()),
+            Kind::Type { .. } => format!("{key} must be {}", self.expected(error)),
+            Kind::Minimum { limit } => format!("{key} must be at least {limit}"),
+            Kind::Maximum { limit } => format!("{key} must be at most {limit}"),
+            Kind::MinItems { limit: 1 } => format!("{key} needs at least one entry"),
+            Kind::MinItems { limit } => format!("{key} needs at least {limit} entries"),
+            other => format!("{key} is not valid here ({})", other.keyword()),
         };
         Diagnostic::error(code::WRONG_VALUE, message).at(place)
     }
@@ -170,6 +171,16 @@ impl Checker<'_> {
         let properties = self.schema.pointer(&format!("{object}/properties"));
         let keys = properties.and_then(Json::as_object).map(|map| map.keys().cloned().collect());
         keys.unwrap_or_default()
+    }
+}
+
+/// What a value is called: its key, or its number in the list of that key.
+fn named(pointer: &str) -> String {
+    let (list, last) = pointer.rsplit_once('/').unwrap_or(("", pointer));
+    match last.parse::<usize>() {
+        Ok(at) => format!("entry {} of {}", at + 1, named(list)),
+        Err(_) if pointer.is_empty() => "the file".to_owned(),
+        Err(_) => format!("`{}`", last.replace("~1", "/").replace("~0", "~")),
     }
 }
 

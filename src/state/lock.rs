@@ -59,7 +59,10 @@ impl SchemaLock {
             return Ok(lock);
         }
         let message = format!("version {} of `schema.lock` is unknown", lock.version);
-        Err(Diagnostic::error(code::UNSUPPORTED_VERSION, message))
+        let found = Diagnostic::error(code::UNSUPPORTED_VERSION, message);
+        let found =
+            found.help(format!("this program reads version {VERSION}: use the newer Goodwill that wrote it"));
+        Err(found.help("or write it anew: `goodwill schema sync`"))
     }
 
     /// The lock's content, the same bytes for the same lock.

@@ -342,7 +342,10 @@ fn one_failure_keeps_nothing_else_from_going_and_is_told() {
     let (project, _) = five_versions();
     let root = project.root();
     let (cleanup, cleaned) = wait(async {
-        let lake = Lake::open(store::open(root.to_str().unwrap(), &root, &store::Access::to_folders()).unwrap()).await.unwrap();
+        let lake =
+            Lake::open(store::open(root.to_str().unwrap(), &root, &store::Access::to_folders()).unwrap())
+                .await
+                .unwrap();
         let later = Instant::from_micros(now().micros() + 30 * DAY);
         let cleanup = lake.plan_cleanup(Retention::LEAST, later).await.unwrap();
         // A folder of that name is in the way of removing a file.

@@ -140,7 +140,7 @@ fn a_key_of_a_wrong_type_is_told_before_anything_is_computed() {
 
 #[test]
 fn nan_is_not_published() {
-    let message = "error[GW0503]: `price` has 1 rows with NaN or infinity\n";
+    let message = "error[GW0503]: `price` has 1 row with NaN or infinity\n";
     check(&with_orders(&[1, 2], &[1.0, f64::NAN]), &[], 1, &[message]);
 }
 

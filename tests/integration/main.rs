@@ -18,6 +18,7 @@ mod program;
 mod publishing;
 mod races;
 mod references;
+mod requests;
 mod rust_source;
 mod scans;
 mod scratch;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::ops;
-use crate::project::parse_size;
+use crate::project::parse_memory;
 
 /// What is shown while a command works.
 #[derive(Debug, Args)]
@@ -106,8 +106,8 @@ pub(in crate::cli) struct ResourceFlags {
     /// Streams within a step; the machine's processors if left out
     #[arg(long, value_name = "NUMBER", value_parser = threads)]
     pub(in crate::cli) threads: Option<usize>,
-    /// The most memory to use, such as 12GiB
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    /// The most memory to use, such as 12GiB; at least 64MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub(in crate::cli) memory_limit: Option<u64>,
 }
 

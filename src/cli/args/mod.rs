@@ -11,6 +11,7 @@ use jiff::civil::Date;
 
 mod common;
 mod keep;
+mod typed;
 
 pub(super) use common::{
     DisplayFlags, LogFormat, Output, OutputFlag, ProjectFlags, ResourceFlags, SelectFlags, TimeFlags,

@@ -133,3 +133,16 @@ fn times_have_units() {
     assert_eq!(seconds("run --timeout 30m"), Some(1_800));
     assert_eq!(seconds("run --timeout 2h"), Some(7_200));
 }
+
+#[test]
+fn the_next_command_repeats_what_was_typed() {
+    let line = "goodwill run -p shop -t prod --sources 'my data' --root s3://b/x --vars 'a=1' -s +rfm -s tag:x \
+                --exclude kpi --as-of 2025-01-01 --threads 2 --memory-limit 1073741824 --fail-fast --timeout 90s";
+    let words = line.replace("'my data'", "my data").replace("'a=1'", "a=1");
+    let words = words.replace("my data", "my\u{1}data");
+    let words = words.split_whitespace().map(|word| word.replace('\u{1}', " "));
+    let Ok(Arguments { command: Command::Run(args), .. }) = Arguments::try_parse_from(words) else {
+        panic!("a run");
+    };
+    assert_eq!(format!("goodwill run{}{}", args.walk.typed(), args.conduct.typed()), line);
+}

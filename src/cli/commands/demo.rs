@@ -30,7 +30,7 @@ pub(in crate::cli) async fn demo(session: &Session, args: &DemoArgs) -> Result<E
         return Ok(stopped.unwrap_or(StopCause::Terminate).exit());
     };
     let exit = exit::of_outcome(&demo.outcome, stopped, WhenIdle::Succeed);
-    tell(&findings(&demo.outcome), session.console);
+    tell(&findings(&demo.outcome, session.signals.cause()), session.console);
     match args.output.output {
         Output::Json => session.console.document(&demo_document(&demo, exit))?,
         Output::Text => session.console.result(&text(&demo, stopped, session.console.frame()))?,
@@ -53,7 +53,7 @@ fn demo_document(demo: &Demo, exit: Exit) -> serde_json::Value {
         "sources": demo.sources,
         "made": demo.made == Made::Now,
         "headlines": headlines,
-        "run": document(&demo.outcome, exit),
+        "run": document(&demo.outcome, &findings(&demo.outcome, None), exit),
     })
 }
 

@@ -128,7 +128,7 @@ fn history_text(history: &History, frame: Frame) -> String {
         grid.row([
             version.number.to_string(),
             to_the_second(version.committed_at),
-            to_the_second(version.as_of),
+            version.looks_from.clone(),
             version.pipeline.to_string(),
             format!("{} of {}", version.changed.len(), version.tables),
             words::grouped(version.rows),

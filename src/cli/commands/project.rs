@@ -111,7 +111,8 @@ pub(in crate::cli) async fn plan(session: &Session, args: &PlanArgs) -> Result<E
         Output::Text => {
             session.console.result(&planned.text)?;
             if !planned.plan.is_empty() {
-                session.console.note("next: goodwill run, with the same flags\n");
+                let forced = if args.full_refresh { " --full-refresh" } else { "" };
+                session.console.note(&format!("next: goodwill run{}{forced}\n", args.walk.typed()));
             }
         }
     }

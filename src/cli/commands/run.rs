@@ -15,12 +15,13 @@ pub(in crate::cli) async fn run(session: &Session, args: &RunArgs) -> Result<Exi
     session.progress.finish();
     let idle = if args.skip_exit_code { WhenIdle::Skip } else { WhenIdle::Succeed };
     let exit = exit::of_outcome(&outcome, session.signals.cause(), idle);
-    tell(&findings(&outcome), session.console);
+    let found = findings(&outcome, session.signals.cause());
+    tell(&found, session.console);
     match args.output.output {
-        Output::Json => session.console.document(&document(&outcome, exit))?,
+        Output::Json => session.console.document(&document(&outcome, &found, exit))?,
         Output::Text => {
             session.console.result(&summary(&outcome, session.signals.cause(), session.console.frame()))?;
-            session.console.note(&next(&outcome));
+            session.console.note(&next(&outcome, args));
         }
     }
     Ok(exit)
@@ -36,10 +37,12 @@ fn common(args: &RunArgs) -> Common {
     }
 }
 
-/// Why models failed and which rules are broken.
-pub(super) fn findings(outcome: &Outcome) -> Diagnostics {
+/// Why models failed, which rules are broken, and that the time was over.
+pub(super) fn findings(outcome: &Outcome, stopped: Option<StopCause>) -> Diagnostics {
     let failures = outcome.failures.iter().cloned();
-    failures.chain(outcome.broken_audits().map(ops::broken_audit)).collect()
+    let failures = failures.chain(outcome.broken_audits().map(ops::broken_audit));
+    let over = stopped.filter(|_| outcome.ending == Ending::Stopped).and_then(StopCause::finding);
+    failures.chain(over).collect()
 }
 
 /// A table of what was computed, and how it ended.
@@ -131,21 +134,23 @@ const fn why_stopped(stopped: Option<StopCause>) -> &'static str {
     }
 }
 
-/// The next command to type.
-fn next(outcome: &Outcome) -> String {
+/// The next command to type, with the flags it needs.
+fn next(outcome: &Outcome, args: &RunArgs) -> String {
+    let project = args.walk.project.typed();
+    let again = || format!("goodwill run{}{}", args.walk.typed(), args.conduct.typed());
     let computed = outcome.steps.iter().rev().find(|step| step.kind == StepKind::Publish);
     let command = match (&outcome.ending, computed) {
-        (Ending::Published { .. }, Some(step)) => format!("goodwill show {}", step.model),
-        (Ending::NothingToDo { .. }, _) => "goodwill history".to_owned(),
-        (Ending::AuditsFailed | Ending::Failed, _) => "goodwill run   (once it is mended)".to_owned(),
-        (Ending::Stopped, _) => "goodwill run".to_owned(),
+        (Ending::Published { .. }, Some(step)) => format!("goodwill show {}{project}", step.model),
+        (Ending::NothingToDo { .. }, _) => format!("goodwill history{project}"),
+        (Ending::AuditsFailed | Ending::Failed, _) => format!("{}   (once it is mended)", again()),
+        (Ending::Stopped, _) => again(),
         _ => return String::new(),
     };
     format!("next: {command}\n")
 }
 
 /// The run as one document.
-pub(super) fn document(outcome: &Outcome, exit: Exit) -> Json {
+pub(super) fn document(outcome: &Outcome, found: &Diagnostics, exit: Exit) -> Json {
     let mut document = json!(outcome.ending);
     let rest = json!({
         "exit_code": exit.number(),
@@ -159,7 +164,7 @@ pub(super) fn document(outcome: &Outcome, exit: Exit) -> Json {
         "steps": outcome.steps,
         "skipped": outcome.plan.skipped,
         "audits": outcome.audits,
-        "diagnostics": render::json(&findings(outcome)),
+        "diagnostics": render::json(found),
     });
     if let (Some(document), Json::Object(rest)) = (document.as_object_mut(), rest) {
         document.extend(rest);
@@ -169,7 +174,10 @@ pub(super) fn document(outcome: &Outcome, exit: Exit) -> Json {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::args::{Arguments, Command};
     use crate::cli::render::Colour;
     use crate::cli::samples;
     use crate::diagnostic::{Diagnostic, code};
@@ -210,7 +218,22 @@ mod tests {
 published version 3: 1 table, as of 1970-01-01 (UTC), in 1.5 s
 ";
         assert_eq!(format!("\n{}", summary(&outcome, None, PLAIN)), expected);
-        assert_eq!(next(&outcome), "next: goodwill show rfm\n");
+        assert_eq!(next(&outcome, &typed("goodwill run -p p")), "next: goodwill show rfm -p p\n");
+    }
+
+    fn typed(line: &str) -> RunArgs {
+        let arguments = Arguments::try_parse_from(line.split(' ')).expect("a command line");
+        let Command::Run(args) = arguments.command else { panic!("no run: {line}") };
+        args
+    }
+
+    #[test]
+    fn the_next_command_works_as_printed() {
+        let args = typed("goodwill run -p p -t prod -s +rfm --no-publish");
+        let check =
+            |ending: Ending, expected: &str| assert_eq!(next(&samples::outcome(ending), &args), expected);
+        check(Ending::Stopped, "next: goodwill run -p p -t prod -s +rfm --no-publish\n");
+        check(Ending::NothingToDo { version: None }, "next: goodwill history -p p -t prod\n");
     }
 
     fn audit(broken: u64) -> AuditResult {
@@ -236,7 +259,7 @@ published version 3: 1 table, as of 1970-01-01 (UTC), in 1.5 s
             text.contains("rules broken") && text.contains("nothing was published: 1 rule is broken"),
             "{text}"
         );
-        assert_eq!(findings(&outcome).iter().next().map(|found| found.code), Some(code::AUDIT_FAILED));
+        assert_eq!(findings(&outcome, None).iter().next().map(|found| found.code), Some(code::AUDIT_FAILED));
     }
 
     #[test]
@@ -244,13 +267,17 @@ published version 3: 1 table, as of 1970-01-01 (UTC), in 1.5 s
         let outcome = samples::outcome(Ending::Stopped);
         let text = summary(&outcome, Some(StopCause::Timeout), PLAIN);
         assert_eq!(text, "nothing was published: the time of --timeout was over after 1.5 s\n");
+        let codes =
+            |cause| findings(&outcome, Some(cause)).iter().map(|found| found.code).collect::<Vec<_>>();
+        assert_eq!(codes(StopCause::Timeout), [code::TIMED_OUT]);
+        assert_eq!(codes(StopCause::Terminate), []);
     }
 
     #[test]
     fn programs_get_the_status_first_and_every_finding() {
         let mut outcome = samples::outcome(Ending::Failed);
         outcome.failures = vec![Diagnostic::error(code::OVERFLOW, "overflow")];
-        let document = document(&outcome, Exit::OK);
+        let document = document(&outcome, &findings(&outcome, None), Exit::OK);
         assert_eq!(document["status"], "failed");
         assert_eq!(document["diagnostics"][0]["code"], "GW0502");
     }

@@ -281,7 +281,7 @@ async fn values_that_do_not_fit_and_nan_fail_the_run() {
     .await;
     assert_eq!(
         found.expect_err("does not fit"),
-        "GW0504: m.sql:1:1: `k` has 1 values that do not fit SMALLINT (widen the type in the contract)"
+        "GW0504: m.sql:1:1: `k` has 1 value that does not fit SMALLINT (widen the type in the contract)"
     );
     let nan =
         batch(vec![("k", Arc::new(Float64Array::from(vec![1.0, f64::NAN, f64::INFINITY])) as ArrayRef)]);

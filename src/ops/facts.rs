@@ -1,12 +1,26 @@
-//! What failed last time, for `-s result:error`.
+//! What a selection may ask of the root: what changed since it was published, what failed.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
 use super::{Common, Error};
+use crate::graph::{Facts, Graph};
 use crate::ident::{NodeName, PipelineName};
 use crate::lake::Lake;
+use crate::plan;
+
+/// What `state:modified` and `result:error` mean for `graph` now.
+///
+/// # Errors
+///
+/// Returns a root that cannot be read.
+pub(super) async fn look(lake: &Lake, common: &Common, graph: &Graph) -> Result<Facts, Error> {
+    let last = lake.last_commit().await?;
+    let modified = plan::modified(graph, last.as_ref());
+    let failed = last_failures(lake, common, &graph.project().pipeline.name).await?;
+    Ok(Facts { modified, failed })
+}
 
 /// The models that failed, or whose rules were broken, in the pipeline's last run that left a
 /// receipt; asked only if the request selects by it.

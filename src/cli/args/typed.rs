@@ -1,0 +1,77 @@
+//! Flags as a person would type them again, for the next command they are told.
+
+use std::fmt::Display;
+
+use super::{ConductFlags, ProjectFlags, ResourceFlags, SelectFlags, TimeFlags, WalkFlags};
+use crate::cli::words::shell_word;
+
+/// ` --flag value`, if there is a value.
+fn flag(name: &str, value: Option<&impl Display>) -> String {
+    value.map_or_else(String::new, |value| format!(" {name} {}", shell_word(&value.to_string())))
+}
+
+/// ` --flag value` for each value.
+fn flags(name: &str, values: &[String]) -> String {
+    values.iter().map(|value| flag(name, Some(value))).collect()
+}
+
+/// ` --flag`, if it was given.
+const fn switch(name: &'static str, given: bool) -> &'static str {
+    if given { name } else { "" }
+}
+
+impl ProjectFlags {
+    /// Which pipeline, over which data, published where; without variables.
+    pub(in crate::cli) fn typed(&self) -> String {
+        [
+            flag("-p", self.pipeline.as_ref()),
+            flag("-t", self.target.as_ref()),
+            flag("--sources", self.sources.as_ref()),
+            flag("--root", self.root.as_ref()),
+        ]
+        .concat()
+    }
+
+    fn typed_variables(&self) -> String {
+        self.vars.iter().map(|(name, value)| flag("--vars", Some(&format!("{name}={value}")))).collect()
+    }
+}
+
+impl SelectFlags {
+    fn typed(&self) -> String {
+        flags("-s", &self.select) + &flags("--exclude", &self.exclude)
+    }
+}
+
+impl TimeFlags {
+    fn typed(&self) -> String {
+        flag("--as-of", self.as_of.as_ref()) + &flag("--known-at", self.known_at.as_ref())
+    }
+}
+
+impl ResourceFlags {
+    fn typed(&self) -> String {
+        flag("--threads", self.threads.as_ref()) + &flag("--memory-limit", self.memory_limit.as_ref())
+    }
+}
+
+impl WalkFlags {
+    /// All that a plan depends on.
+    pub(in crate::cli) fn typed(&self) -> String {
+        let project = self.project.typed() + &self.project.typed_variables();
+        [project, self.select.typed(), self.time.typed(), self.resources.typed()].concat()
+    }
+}
+
+impl ConductFlags {
+    /// How a run goes about it.
+    pub(in crate::cli) fn typed(&self) -> String {
+        let seconds = self.timeout.map(|time| format!("{}s", time.as_secs()));
+        let switches = [
+            switch(" --full-refresh", self.full_refresh),
+            switch(" --fail-fast", self.fail_fast),
+            switch(" --no-publish", self.no_publish),
+        ];
+        switches.concat() + &flag("--timeout", seconds.as_ref())
+    }
+}
