@@ -24,14 +24,11 @@ use datafusion::physical_plan::union::UnionExec;
 use futures::{FutureExt, TryStreamExt};
 use object_store::ObjectMeta;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
-#[expect(
-    deprecated,
-    reason = "the reader that reads through object_store, until parquet ships its successor"
-)]
-use parquet::arrow::async_reader::ParquetObjectReader;
+use parquet::errors::ParquetError;
 
 use super::binding::{Binding, Bindings, DataFile};
 use super::hex::hexadecimal;
+use super::reader::{Reader, Readers};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::query::TableName;
 use crate::store::{ObjectInfo, Store, StoreError};
@@ -92,8 +89,12 @@ impl Files {
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = Precision::Inexact(usize::try_from(rows).unwrap_or(usize::MAX));
         let parts = files.iter().map(|file| partitioned(file)).collect::<Result<Vec<_>>>()?;
+        // Page indexes and bloom filters can make rows disappear and nobody can check them.
         let source = ParquetSource::new(Arc::clone(&self.schema))
-            .with_table_parquet_options(state.default_table_options().parquet);
+            .with_table_parquet_options(state.default_table_options().parquet)
+            .with_parquet_file_reader_factory(Arc::new(Readers(first.store.object_store())))
+            .with_enable_page_index(false)
+            .with_bloom_filter_on_read(false);
         let mut config = FileScanConfigBuilder::new(url, Arc::new(source)).with_statistics(statistics);
         if let Some(ordering) = self.ordering() {
             config = config.with_output_ordering(vec![ordering]);
@@ -185,19 +186,21 @@ pub struct Footer {
 ///
 /// # Errors
 ///
-/// Returns GW0402 naming the file if it is no Parquet file, truncated or corrupt (a panic of the
-/// reader is such a finding too), and the store's own finding if it cannot be read.
+/// Returns GW0402 naming the file if it is no Parquet file, truncated or corrupt, contradicts itself
+/// or asks for more than a footer needs (a panic of the reader is such a finding too), and the
+/// store's own finding if it cannot be read. Memory: less than 200 MB, whatever the file says.
 pub async fn read_footer(store: &Store, info: &ObjectInfo) -> Result<Footer, Diagnostic> {
     let file = DataFile { store: store.clone(), key: info.key.clone(), size: info.size, rows: 0 };
     let builder = open(&file).await?;
     let metadata = builder.metadata();
-    let rows = metadata.file_metadata().num_rows();
-    let bytes: i64 =
-        metadata.row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::total_byte_size).sum();
+    let rows = u64::try_from(metadata.file_metadata().num_rows()).ok();
+    let bytes = metadata.row_groups().iter().try_fold(0_u64, |sum, group| {
+        u64::try_from(group.total_byte_size()).ok().and_then(|more| sum.checked_add(more))
+    });
     Ok(Footer {
         schema: without_metadata(builder.schema()),
-        rows: u64::try_from(rows).map_err(|_| unreadable(&file))?,
-        uncompressed_bytes: u64::try_from(bytes).map_err(|_| unreadable(&file))?,
+        rows: rows.ok_or_else(|| unreadable(&file))?,
+        uncompressed_bytes: bytes.ok_or_else(|| unreadable(&file))?,
         row_groups: metadata.num_row_groups(),
     })
 }
@@ -209,33 +212,48 @@ fn without_metadata(schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().map(bare).collect::<Vec<_>>()))
 }
 
-#[expect(deprecated, reason = "as above")]
-type Builder = ParquetRecordBatchStreamBuilder<ParquetObjectReader>;
+type Builder = ParquetRecordBatchStreamBuilder<Reader>;
 
-#[expect(deprecated, reason = "as above")]
 async fn open(file: &DataFile) -> Result<Builder, Diagnostic> {
     let meta = meta(file).map_err(|cause| cause.to_diagnostic())?;
-    let reader = ParquetObjectReader::new(file.store.object_store(), meta.location).with_file_size(file.size);
+    let reader = Reader::new(file.store.object_store(), meta.location, meta.size);
     let opened = AssertUnwindSafe(ParquetRecordBatchStreamBuilder::new(reader)).catch_unwind().await;
     match opened {
         Ok(Ok(builder)) => Ok(builder),
-        _ => Err(cannot_read(file).await),
+        Ok(Err(cause)) => Err(cannot_read(file, Some(&cause)).await),
+        Err(_) => Err(cannot_read(file, None).await),
     }
 }
 
-/// Why a file cannot be read: gone, refused, or not Parquet.
-async fn cannot_read(file: &DataFile) -> Diagnostic {
+/// Why a file cannot be read: gone, changed, refused, out of reach, or not Parquet; the reader
+/// panicked if there is no cause.
+async fn cannot_read(file: &DataFile, cause: Option<&ParquetError>) -> Diagnostic {
+    let moved = |what: &str| {
+        let message = format!("{} {what}", file.store.locate(&file.key));
+        Diagnostic::error(code::INPUT_MOVED, message).help("run again")
+    };
     match file.store.head(&file.key).await {
-        Ok(Some(info)) if info.size != file.size => {
-            let message = format!("{} changed while it was read", file.store.locate(&file.key));
-            Diagnostic::error(code::INPUT_MOVED, message).help("run again")
-        }
+        Ok(Some(info)) if info.size != file.size => moved("changed while it was read"),
+        Ok(Some(_)) if cause.is_some_and(is_of_store) => out_of_reach(file).await,
         Ok(Some(_)) => unreadable(file),
-        Ok(None) => {
-            let message = format!("{} is not there any more", file.store.locate(&file.key));
-            Diagnostic::error(code::INPUT_MOVED, message).help("run again")
-        }
+        Ok(None) => moved("is not there any more"),
         Err(cause) => cause.to_diagnostic(),
+    }
+}
+
+/// Whether the store failed, and not what it gave.
+pub(super) fn is_of_store(cause: &ParquetError) -> bool {
+    matches!(cause, ParquetError::External(cause) if cause.is::<object_store::Error>())
+}
+
+/// What the store says of a file that is there and could not be read.
+async fn out_of_reach(file: &DataFile) -> Diagnostic {
+    match file.store.get_range(&file.key, 0..1).await {
+        Err(cause) => cause.to_diagnostic(),
+        Ok(_) => {
+            let message = format!("{} could not be read", file.store.locate(&file.key));
+            Diagnostic::error(code::STORE_UNAVAILABLE, message).help("run again")
+        }
     }
 }
 
@@ -275,6 +293,7 @@ async fn read_through(file: &DataFile) -> Result<(), Diagnostic> {
     };
     match AssertUnwindSafe(read).catch_unwind().await {
         Ok(Ok(())) => Ok(()),
-        _ => Err(cannot_read(file).await),
+        Ok(Err(cause)) => Err(cannot_read(file, Some(&cause)).await),
+        Err(_) => Err(cannot_read(file, None).await),
     }
 }
