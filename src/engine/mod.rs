@@ -39,7 +39,7 @@ pub use analyze::{ColumnLineage, Relation, Typed, analyze};
 pub use binding::{Binding, Bindings, Bound, Cut, DataFile};
 pub use cast::cast_to_contract;
 pub use checks::{Broken, RowCheck};
-pub use execute::{Engine, EngineOptions};
+pub use execute::{Engine, EngineOptions, Values};
 pub use file::WrittenFile;
 pub use intermediate::{Intermediate, MaterializeRequest};
 pub use memory::Share;

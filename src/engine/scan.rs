@@ -289,7 +289,7 @@ async fn read_through(file: &DataFile) -> Result<(), Diagnostic> {
     let read = async move {
         let mut stream = builder.build()?;
         while stream.try_next().await?.is_some() {}
-        Ok::<_, parquet::errors::ParquetError>(())
+        Ok::<_, ParquetError>(())
     };
     match AssertUnwindSafe(read).catch_unwind().await {
         Ok(Ok(())) => Ok(()),

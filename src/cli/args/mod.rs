@@ -13,7 +13,7 @@ mod common;
 
 pub(super) use common::{
     DisplayFlags, LogFormat, Output, OutputFlag, ProjectFlags, ResourceFlags, SelectFlags, TimeFlags,
-    WalkFlags, common_of,
+    ValuesFlag, WalkFlags, common_of,
 };
 
 const ABOUT: &str =
@@ -154,6 +154,8 @@ pub(super) struct RunArgs {
     #[arg(long, help_heading = "Run")]
     pub(super) skip_exit_code: bool,
     #[command(flatten)]
+    pub(super) values: ValuesFlag,
+    #[command(flatten)]
     pub(super) output: OutputFlag,
 }
 
@@ -187,6 +189,8 @@ pub(super) struct TestArgs {
     pub(super) data: bool,
     #[command(flatten)]
     pub(super) walk: WalkFlags,
+    #[command(flatten)]
+    pub(super) values: ValuesFlag,
     #[command(flatten)]
     pub(super) output: OutputFlag,
 }
