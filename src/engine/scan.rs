@@ -198,11 +198,19 @@ pub async fn read_footer(store: &Store, info: &ObjectInfo) -> Result<Footer, Dia
         u64::try_from(group.total_byte_size()).ok().and_then(|more| sum.checked_add(more))
     });
     Ok(Footer {
-        schema: without_metadata(builder.schema()),
+        schema: Some(without_metadata(builder.schema()))
+            .filter(|schema| are_different(schema))
+            .ok_or_else(|| unreadable(&file))?,
         rows: rows.ok_or_else(|| unreadable(&file))?,
         uncompressed_bytes: bytes.ok_or_else(|| unreadable(&file))?,
         row_groups: metadata.num_row_groups(),
     })
+}
+
+/// Whether every column has a name of its own.
+fn are_different(schema: &SchemaRef) -> bool {
+    let names: BTreeSet<&String> = schema.fields().iter().map(|field| field.name()).collect();
+    names.len() == schema.fields().len()
 }
 
 /// The columns alone: what pandas and others note in a footer is no part of a type, and tables

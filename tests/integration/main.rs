@@ -7,10 +7,13 @@
 
 mod disk;
 mod floors;
+mod hostile;
 mod inputs;
 mod invalid;
 mod modules;
+mod mutants;
 mod pages;
+mod parquet_files;
 mod program;
 mod publishing;
 mod references;
