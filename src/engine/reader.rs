@@ -66,8 +66,19 @@ impl Reader {
         let footer = self.footer().await?;
         let metadata = Arc::new(footer::decode(&footer, self.size)?);
         self.chunks = promises(&metadata)?;
+        self.look_at_empty_groups().await?;
         self.read = Some(Arc::clone(&metadata));
         Ok(metadata)
+    }
+
+    /// Nobody reads the pages of a row group without rows: that it has none is checked here.
+    async fn look_at_empty_groups(&self) -> Result<()> {
+        for ((start, end), promised) in self.chunks.iter().filter(|(_, promised)| promised.rows == 0) {
+            if end.saturating_sub(*start) > FIRST_LOOK || !pages::hold(&self.fetch(*start..*end).await?, *promised) {
+                return Err(miscounted());
+            }
+        }
+        Ok(())
     }
 
     async fn footer(&self) -> Result<Bytes> {
@@ -103,7 +114,7 @@ impl Reader {
             }
             let promised = self.chunks.get(&(range.start, range.end));
             if promised.is_some_and(|promised| !pages::hold(bytes, *promised)) {
-                return Err(ParquetError::General("pages hold other rows than the footer says".to_owned()));
+                return Err(miscounted());
             }
         }
         Ok(fetched)
@@ -144,6 +155,10 @@ fn promises(metadata: &ParquetMetaData) -> Result<BTreeMap<(u64, u64), Promised>
 
 fn failed(cause: object_store::Error) -> ParquetError {
     ParquetError::External(Box::new(cause))
+}
+
+fn miscounted() -> ParquetError {
+    ParquetError::General("pages hold other rows than the footer says".to_owned())
 }
 
 fn shorter() -> ParquetError {

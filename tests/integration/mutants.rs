@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use goodwill::diagnostic::{Diagnostic, SourceFile, code};
 use goodwill::engine::{
@@ -21,7 +20,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::parquet_files::{ROWS, footer_of, many_types};
-use crate::publishing::number_from;
+use crate::publishing::{number_from, seed};
 
 /// Reads files in one folder.
 pub(crate) struct Bench {
@@ -109,13 +108,6 @@ fn mutate(file: &[u8], part: std::ops::Range<usize>, chance: &mut ChaCha8Rng) ->
         _ => file[at] ^= 1 << chance.random_range(0..8),
     }
     file
-}
-
-fn seed() -> u64 {
-    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let seed = number_from("GOODWILL_SEED", u64::from(clock.subsec_nanos()));
-    println!("GOODWILL_SEED={seed}");
-    seed
 }
 
 fn kept(name: &str) -> PathBuf {
