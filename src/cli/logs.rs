@@ -39,7 +39,7 @@ pub(super) fn start(display: &DisplayFlags, chosen: Option<&str>) -> Result<Logs
     let filter = EnvFilter::builder().parse(chosen.unwrap_or(fallback)).map_err(|_| {
         let message = format!("${VARIABLE} cannot be understood");
         Diagnostic::error(code::BAD_REQUEST, message)
-            .help("write for example `goodwill=debug,datafusion=info`")
+            .help("write for example `goodwill=debug,datafusion=warn`")
     })?;
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let filter = filter.and(filter_fn(|about| may_be_logged(about.target(), *about.level())));

@@ -211,24 +211,30 @@ fn unplanned(cause: &DataFusionError, file: &SourceFile) -> Diagnostic {
             at(code::MODEL_FAILED, format!("not supported: {}", plain(text)))
         }
         DataFusionError::Internal(_) => at(code::BUG, "DataFusion failed inside".to_owned()),
-        other => {
-            at(code::BUG, format!("the plan cannot be run: {}", plain(&other.strip_backtrace())))
-        }
+        other => at(code::BUG, format!("the plan cannot be run: {}", plain(&other.strip_backtrace()))),
     }
 }
 
 /// Whether there was no room for what does not fit in memory.
 fn is_full_disk(cause: &DataFusionError) -> bool {
-    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    let full = |cause: &std::io::Error| matches!(cause.kind(), FileTooLarge | QuotaExceeded | StorageFull);
     match cause {
         DataFusionError::ResourcesExhausted(text) => text.contains("disk"),
-        DataFusionError::IoError(cause) => full(cause),
+        DataFusionError::IoError(cause) => is_full(cause),
         DataFusionError::ArrowError(cause, _) => {
-            matches!(&**cause, ArrowError::IoError(_, cause) if full(cause))
+            matches!(&**cause, ArrowError::IoError(text, cause) if is_full(cause) || says_full(text))
         }
         _ => false,
     }
+}
+
+fn is_full(cause: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(cause.kind(), FileTooLarge | QuotaExceeded | StorageFull) || says_full(&cause.to_string())
+}
+
+/// The writer of spilled rows keeps the system's answer as text only: EFBIG, ENOSPC, EDQUOT.
+fn says_full(text: &str) -> bool {
+    [27, 28, 122].iter().any(|number| text.contains(&format!("(os error {number})")))
 }
 
 fn failed_function(fault: &Fault, file: &SourceFile) -> Diagnostic {

@@ -161,7 +161,8 @@ fn consistent_column(column: &ColumnChunkMetaData, group: &RowGroupMetaData, siz
     let counted = if flat { column.num_values() == group.num_rows() } else { column.num_values() >= 0 };
     let within = chunk_range(column).is_some_and(|range| range.end <= size);
     // Rows of another file are not this file's.
-    (counted && within && column.uncompressed_size() >= 0 && column.file_path().is_none_or(str::is_empty)).then_some(())
+    (counted && within && column.uncompressed_size() >= 0 && column.file_path().is_none_or(str::is_empty))
+        .then_some(())
 }
 
 /// Where the pages of a column lie.

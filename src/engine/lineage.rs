@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use datafusion::common::{Column, DFSchema};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
 
 use super::context::table_name;
@@ -45,8 +45,10 @@ pub(super) fn origins(plan: &LogicalPlan) -> Vec<Origins> {
             let mut right = origins(&join.right);
             // A lateral side may say anything of the other.
             let outer = outer_columns(&join.right);
-            let lateral: Origins =
-                outer.iter().flat_map(|column| of_column(column, &[(join.left.schema(), left.clone())])).collect();
+            let lateral: Origins = outer
+                .iter()
+                .flat_map(|column| of_column(column, &[(join.left.schema(), left.clone())]))
+                .collect();
             right.iter_mut().for_each(|origins| origins.extend(lateral.iter().cloned()));
             fitted(left.into_iter().chain(right).collect(), plan)
         }

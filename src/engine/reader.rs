@@ -74,7 +74,9 @@ impl Reader {
     /// Nobody reads the pages of a row group without rows: that it has none is checked here.
     async fn look_at_empty_groups(&self) -> Result<()> {
         for ((start, end), promised) in self.chunks.iter().filter(|(_, promised)| promised.rows == 0) {
-            if end.saturating_sub(*start) > FIRST_LOOK || !pages::hold(&self.fetch(*start..*end).await?, *promised) {
+            if end.saturating_sub(*start) > FIRST_LOOK
+                || !pages::hold(&self.fetch(*start..*end).await?, *promised)
+            {
                 return Err(miscounted());
             }
         }

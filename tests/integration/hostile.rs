@@ -61,7 +61,10 @@ pub(crate) fn hostile_footers() -> Vec<(&'static str, Vec<u8>)> {
         ("has a group of two thousand million columns", footer((2, &element("root", i32::MAX)), (0, &[]))),
         ("has a group of fewer than no columns", footer((1, &element("root", -1)), (0, &[]))),
         ("has a schema without an end", footer((100_001, &nested), (0, &[]))),
-        ("has a schema of nothing but groups", footer((2, &[element("g", 1), element("g", 1)].concat()), (0, &[]))),
+        (
+            "has a schema of nothing but groups",
+            footer((2, &[element("g", 1), element("g", 1)].concat()), (0, &[])),
+        ),
         ("has a hundred thousand columns", footer((100_001, &wide), (0, &[]))),
         ("has thirty million empty keys", keys.structs(5, 30 << 20, &empty).end()),
         ("has thirty million empty row groups", footer((2, &one), (30 << 20, &empty))),
@@ -116,9 +119,8 @@ fn saying_of_the_file(file: &[u8], rows: [u8; 2]) -> Vec<u8> {
 
 /// The same row group with so many rows; `values` says how many values its columns have.
 fn group(of: &RowGroupMetaData, rows: i64, values: i64) -> RowGroupMetaData {
-    let column = |column: &ColumnChunkMetaData| {
-        column.clone().into_builder().set_num_values(values).build().unwrap()
-    };
+    let column =
+        |column: &ColumnChunkMetaData| column.clone().into_builder().set_num_values(values).build().unwrap();
     let columns = of.columns().iter().map(column).collect();
     of.clone().into_builder().set_num_rows(rows).set_column_metadata(columns).build().unwrap()
 }
@@ -238,7 +240,8 @@ async fn reads_one_footer() {
 /// the most memory and the most address space.
 fn measured(file: &Path, limit: Option<u64>) -> (String, u64, u64) {
     let limit = limit.map_or("unlimited".to_owned(), |bytes| (bytes / 1024).to_string());
-    let script = format!("ulimit -v {limit}; exec \"$0\" --exact hostile::reads_one_footer --ignored --nocapture");
+    let script =
+        format!("ulimit -v {limit}; exec \"$0\" --exact hostile::reads_one_footer --ignored --nocapture");
     let mut child = Command::new("sh");
     child.arg("-c").arg(script).arg(std::env::current_exe().unwrap());
     let told = child.env("GOODWILL_FOOTER", file).env("RUST_TEST_THREADS", "1").output().unwrap();

@@ -10,6 +10,7 @@ mod floors;
 mod hostile;
 mod inputs;
 mod invalid;
+mod limits;
 mod modules;
 mod mutants;
 mod pages;

@@ -213,7 +213,8 @@ fn two_hundred_failures_tell_of_nobody() {
         assert_silent(&arguments.join(" "), told.as_bytes());
         assert_eq!(code, Some(1), "{told}");
         let start = told.find("{\n").unwrap();
-        let document: Json = serde_json::Deserializer::from_str(&told[start..]).into_iter().next().unwrap().unwrap();
+        let document: Json =
+            serde_json::Deserializer::from_str(&told[start..]).into_iter().next().unwrap().unwrap();
         let failed = document["steps"].as_array().unwrap().iter().filter(|step| step["status"] == "error");
         let names: Vec<&str> = failed.map(|step| step["model"].as_str().unwrap()).collect();
         let all: Vec<String> = (0..FAILING.len()).map(|at| format!("f{at:02}")).collect();
@@ -263,7 +264,8 @@ fn an_address_is_told_without_what_gives_access() {
     let folder = project.path();
     let pipeline = fs::read_to_string(folder.join("pipelines/people.yml")).unwrap();
     for address in ADDRESSES {
-        let by_variable = pipeline.replace("./sources", "${GOODWILL_SOURCES}").replace("./out", "${ROOT:-./out}");
+        let by_variable =
+            pipeline.replace("./sources", "${GOODWILL_SOURCES}").replace("./out", "${ROOT:-./out}");
         put(folder, "pipelines/people.yml", by_variable);
         let environment = [("GOODWILL_SOURCES", address), ("ROOT", address)];
         check_address(folder, &["run"], &environment);
@@ -271,7 +273,8 @@ fn an_address_is_told_without_what_gives_access() {
         check_address(folder, &["run", "--sources", address, "--root", "./out"], &environment);
         check_address(folder, &["show", "members", "--root", address, "-v"], &environment);
         // In the file itself, on the line of another mistake.
-        let written = pipeline.replace("{root: ./out}", &format!("{{root: '{address}', memory_limit: lots}}"));
+        let written =
+            pipeline.replace("{root: ./out}", &format!("{{root: '{address}', memory_limit: lots}}"));
         put(folder, "pipelines/people.yml", written);
         check_address(folder, &["run"], &[]);
     }

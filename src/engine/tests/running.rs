@@ -29,8 +29,12 @@ pub(super) struct World {
 
 pub(super) fn world() -> World {
     let folder = tempfile::tempdir().expect("a folder");
-    let options =
-        EngineOptions { memory_limit: 512 << 20, threads: 2, scratch: folder.path().join("scratch"), values: Values::Hidden };
+    let options = EngineOptions {
+        memory_limit: 512 << 20,
+        threads: 2,
+        scratch: folder.path().join("scratch"),
+        values: Values::Hidden,
+    };
     let engine = Engine::try_new(options).expect("an engine");
     let store = crate::store::open("data", folder.path()).expect("a store");
     World { folder, engine, store }
