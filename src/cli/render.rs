@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, normalize_untr
 use serde_json::{Value as Json, json};
 
 use super::words;
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, Severity, masked};
 use crate::ident::NodeName;
 
 /// Models named in an `affects` line before "and 4 more".
@@ -68,7 +68,7 @@ pub(super) fn one(found: &Diagnostic, colour: Colour) -> String {
 fn snippet<'a>(place: &'a Place, label: Option<&'a str>) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let file = place.file();
     let annotation = AnnotationKind::Primary.span(first_line(place)).label(label);
-    Snippet::source(file.text()).path(file.path()).annotation(annotation)
+    Snippet::source(masked(file.text())).path(file.path()).annotation(annotation)
 }
 
 /// The part of the place on its first line: one marked line says where, more only fill the screen.

@@ -1,7 +1,8 @@
 //! Findings for a person: what is wrong, where, and what to do.
 //!
 //! **Invariant:** nothing here prints. `cli` renders a [`Diagnostic`]; every other module only
-//! makes them. A finding never carries a customer's value, only names, places and counts.
+//! makes them. A finding never carries a customer's value, only names, places and counts, and no
+//! address with a password or a signature.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,8 +11,10 @@ use std::sync::Arc;
 use crate::ident::NodeName;
 
 mod codes;
+mod secrets;
 
 pub use codes::{ALL as ALL_CODES, Code, Kind};
+pub use secrets::{masked, without_secrets};
 pub mod code {
     //! The stable codes, one constant each; `docs/errors.md` has a section for every one.
     pub use super::codes::constants::*;
@@ -171,7 +174,7 @@ impl Diagnostic {
         Self {
             code,
             severity: Severity::Error,
-            message: message.into(),
+            message: without_secrets(&message.into()),
             place: None,
             label: None,
             help: Vec::new(),
@@ -194,13 +197,13 @@ impl Diagnostic {
     /// The same finding with `label` under the marked text.
     #[must_use]
     pub fn label(self, label: impl Into<String>) -> Self {
-        Self { label: Some(label.into()), ..self }
+        Self { label: Some(without_secrets(&label.into())), ..self }
     }
 
     /// The same finding with one more thing to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help.push(help.into());
+        self.help.push(without_secrets(&help.into()));
         self
     }
 

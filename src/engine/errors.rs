@@ -3,6 +3,8 @@
 //! **Invariant:** a message made here carries names, types and counts; the raw text of a run-time
 //! error, which may quote a row, is never passed on.
 
+use std::path::Path;
+
 use arrow::error::ArrowError;
 use datafusion::common::{Column, SchemaError, Span};
 use datafusion::error::DataFusionError;
@@ -11,6 +13,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span as SqlSpan};
 use super::analyze::Relation;
 use super::calls::Written;
 use super::context::UnknownTable;
+use super::scan::of_store;
 use super::wording::plain;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code, nearest};
 use crate::functions::{Fault, sql_type};
@@ -122,53 +125,96 @@ pub(super) fn may_be_a_file(error: &DataFusionError) -> bool {
         DataFusionError::ParquetError(_)
         | DataFusionError::ObjectStore(_)
         | DataFusionError::ExecutionJoin(_) => true,
-        DataFusionError::External(cause) => !cause.is::<Fault>(),
+        DataFusionError::External(cause) => !(cause.is::<Fault>() || cause.is::<Unplanned>()),
         // Pages that decode to other bytes come back as any of Arrow's errors.
         DataFusionError::ArrowError(cause, _) => {
             !matches!(**cause, ArrowError::ArithmeticOverflow(_) | ArrowError::DivideByZero)
+                && !is_full_disk(error.find_root())
         }
-        DataFusionError::IoError(cause) => cause.kind() != std::io::ErrorKind::StorageFull,
+        DataFusionError::IoError(_) => !is_full_disk(error.find_root()),
         _ => false,
     }
 }
 
-/// What failed while the model in `file` ran.
-pub(super) fn running(error: &DataFusionError, file: &SourceFile) -> Diagnostic {
+/// A plan that cannot be run, known before any row was read: its text names no row.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct Unplanned(pub(super) DataFusionError);
+
+/// What failed while the model in `file` ran, spilling into `spill`.
+pub(super) fn running(error: &DataFusionError, file: &SourceFile, spill: &Path) -> Diagnostic {
     let at = |code, message: String| Diagnostic::error(code, message).at(file.place_at(1, 1, 1));
     match error.find_root() {
         DataFusionError::External(cause) => {
-            match (cause.downcast_ref::<Fault>(), cause.downcast_ref::<StoreError>()) {
-                (Some(fault), _) => failed_function(fault, file),
-                (_, Some(store)) => store.to_diagnostic(),
-                _ => at(code::MODEL_FAILED, "the model failed while it ran".to_owned()),
+            if let Some(fault) = cause.downcast_ref::<Fault>() {
+                return failed_function(fault, file);
+            }
+            if let Some(Unplanned(cause)) = cause.downcast_ref::<Unplanned>() {
+                return unplanned(cause, file);
+            }
+            match cause.downcast_ref::<StoreError>() {
+                Some(store) => store.to_diagnostic(),
+                None => at(code::MODEL_FAILED, "the model failed while it ran".to_owned()),
             }
         }
-        DataFusionError::ResourcesExhausted(text) if text.contains("disk") => {
-            at(code::DISK_FULL, "no space is left to spill".to_owned())
+        cause if is_full_disk(cause) => {
+            at(code::DISK_FULL, format!("no space left to spill in {}", spill.display()))
+                .help("free some space, or choose another folder with $TMPDIR; nothing was published")
         }
         DataFusionError::ResourcesExhausted(_) => {
             at(code::OUT_OF_MEMORY, "the memory limit was reached, also with smaller steps".to_owned())
                 .help("raise --memory-limit, or run on a larger machine")
         }
-        DataFusionError::IoError(cause) if cause.kind() == std::io::ErrorKind::StorageFull => {
-            at(code::DISK_FULL, "no space is left to spill".to_owned())
-        }
         DataFusionError::ArrowError(cause, _) => failed_arrow(cause, file),
         DataFusionError::ObjectStore(_) => at(code::STORE_UNAVAILABLE, "a file could not be read".to_owned()),
-        // Names only: these are about the plan, not about rows.
-        DataFusionError::Plan(text) => at(code::BUG, format!("the plan cannot be run: {}", plain(text))),
-        DataFusionError::SchemaError(cause, _) => {
-            at(code::BUG, format!("the plan cannot be run: {}", plain(&cause.to_string())))
+        DataFusionError::ParquetError(cause) => match of_store(cause) {
+            Some(store) => store.to_diagnostic(),
+            None => at(code::MODEL_FAILED, "the model failed while it ran".to_owned()),
+        },
+        DataFusionError::IoError(_) => {
+            at(code::STORE_UNAVAILABLE, format!("files of the run in {} cannot be used", spill.display()))
         }
         DataFusionError::Internal(_) => at(code::BUG, "DataFusion failed inside".to_owned()),
-        DataFusionError::NotImplemented(text) => {
-            at(code::MODEL_FAILED, format!("not supported: {}", plain(text)))
-        }
         DataFusionError::Execution(text) if text.contains("returned more than one row") => {
             at(code::MODEL_FAILED, "a subquery that must give one row gave more".to_owned())
         }
+        // Whatever else it is: the text may quote a row, also where it is about a function.
         _ => at(code::MODEL_FAILED, "the model failed while it ran".to_owned()),
     }
+}
+
+/// A plan that cannot be run.
+fn unplanned(cause: &DataFusionError, file: &SourceFile) -> Diagnostic {
+    let at = |code, message: String| Diagnostic::error(code, message).at(file.place_at(1, 1, 1));
+    match cause.find_root() {
+        DataFusionError::NotImplemented(text) => {
+            at(code::MODEL_FAILED, format!("not supported: {}", plain(text)))
+        }
+        DataFusionError::Internal(_) => at(code::BUG, "DataFusion failed inside".to_owned()),
+        other => at(code::BUG, format!("the plan cannot be run: {}", plain(&other.strip_backtrace()))),
+    }
+}
+
+/// Whether there was no room for what does not fit in memory.
+fn is_full_disk(cause: &DataFusionError) -> bool {
+    match cause {
+        DataFusionError::ResourcesExhausted(text) => text.contains("disk"),
+        DataFusionError::IoError(cause) => is_full(cause),
+        DataFusionError::ArrowError(cause, _) => {
+            matches!(&**cause, ArrowError::IoError(text, cause) if is_full(cause) || says_full(text))
+        }
+        _ => false,
+    }
+}
+
+fn is_full(cause: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(cause.kind(), FileTooLarge | QuotaExceeded | StorageFull) || says_full(&cause.to_string())
+}
+
+/// The writer of spilled rows keeps the system's answer as text only: EFBIG, ENOSPC, EDQUOT.
+fn says_full(text: &str) -> bool {
+    [27, 28, 122].iter().any(|number| text.contains(&format!("(os error {number})")))
 }
 
 fn failed_function(fault: &Fault, file: &SourceFile) -> Diagnostic {

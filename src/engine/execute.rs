@@ -16,12 +16,13 @@ use futures::{FutureExt, TryStreamExt};
 
 use super::analyze::Typed;
 use super::binding::{Bindings, bind};
-use super::errors::{is_out_of_memory, running};
+use super::errors::{Unplanned, is_out_of_memory, running};
 use super::memory::{Effort, Share};
 use super::runtime::Runtime;
 use super::scan::{Scans, unreadable_files};
 use super::session::session;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::project::{Contract, Privacy};
 use crate::query::TableName;
 
 /// What an engine may use.
@@ -33,6 +34,18 @@ pub struct EngineOptions {
     pub threads: usize,
     /// A folder of the run's own for what does not fit in memory; made if it is not there.
     pub scratch: PathBuf,
+    /// Whether findings may tell values of rows.
+    pub values: Values,
+}
+
+/// Whether findings may tell values: of personal columns, and of rows on which a model failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Values {
+    /// They tell names and counts.
+    #[default]
+    Hidden,
+    /// They tell what helps, as somebody asked.
+    Shown,
 }
 
 /// Computes and writes; cheap to clone.
@@ -71,6 +84,24 @@ impl Engine {
     #[must_use]
     pub fn whole(&self) -> Share {
         Share { memory: self.inner.options.memory_limit, threads: self.inner.options.threads }
+    }
+
+    /// Whether findings may tell values of rows.
+    #[must_use]
+    pub fn values(&self) -> Values {
+        self.inner.options.values
+    }
+
+    /// The contract as findings see it: nothing in it is personal if values are shown.
+    pub(super) fn told(&self, contract: &Arc<Contract>) -> Arc<Contract> {
+        match self.values() {
+            Values::Hidden => Arc::clone(contract),
+            Values::Shown => {
+                let mut open = Contract::clone(contract);
+                open.columns.iter_mut().for_each(|column| column.privacy = Privacy::Public);
+                Arc::new(open)
+            }
+        }
     }
 
     /// How often the files of each input were read since the engine was made.
@@ -170,7 +201,22 @@ impl Engine {
             if suspicious { unreadable_files(&bindings).await } else { Diagnostics::default() }
         };
         let found = self.inner.runtime.run(look).await.unwrap_or_default();
-        if found.is_empty() { Err(failure.finding(typed).into()) } else { Err(found) }
+        if found.is_empty() { Err(self.finding(&failure, typed).into()) } else { Err(found) }
+    }
+
+    fn finding(&self, failure: &Failure, typed: &Typed) -> Diagnostic {
+        match failure {
+            Failure::Failed(cause) => {
+                let found = running(cause, typed.file(), &self.inner.spill);
+                match self.values() {
+                    Values::Hidden => found,
+                    Values::Shown => found.help(format!("DataFusion said: {}", cause.strip_backtrace())),
+                }
+            }
+            Failure::Panicked => {
+                Diagnostic::error(code::BUG, "a plan panicked").at(typed.file().place_at(1, 1, 1))
+            }
+        }
     }
 }
 
@@ -199,15 +245,6 @@ impl Failure {
             Self::Panicked => true,
         }
     }
-
-    fn finding(self, typed: &Typed) -> Diagnostic {
-        match self {
-            Self::Failed(cause) => running(&cause, typed.file()),
-            Self::Panicked => {
-                Diagnostic::error(code::BUG, "a plan panicked").at(typed.file().place_at(1, 1, 1))
-            }
-        }
-    }
 }
 
 /// One try of one step: a session and what it reads.
@@ -222,7 +259,8 @@ impl Job {
     /// The rows of `plan`, as one stream; ordered if the plan ends with a sort.
     pub(super) async fn stream(&self, plan: &LogicalPlan) -> Result<SendableRecordBatchStream> {
         let plan = bind(plan, &self.bindings, &self.scans)?;
-        let physical = self.state.create_physical_plan(&plan).await?;
+        let planned = self.state.create_physical_plan(&plan).await;
+        let physical = planned.map_err(|cause| DataFusionError::External(Box::new(Unplanned(cause))))?;
         execute_stream(physical, self.state.task_ctx())
     }
 }

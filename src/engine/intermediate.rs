@@ -70,7 +70,8 @@ impl Engine {
         let layout = Arc::new(layout.map_err(bug)?);
         let order = order(request);
         let plan = sorted(&request.typed, &order);
-        let request = Arc::new(request.clone());
+        let told = self.told(&request.contract);
+        let request = Arc::new(MaterializeRequest { contract: told, ..request.clone() });
         self.attempt(&request.typed, &request.bindings, share, |job| {
             let (plan, layout, store) = (plan.clone(), Arc::clone(&layout), store.clone());
             let (request, order) = (Arc::clone(&request), order.clone());

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
 
 use super::context::table_name;
@@ -41,9 +41,16 @@ pub(super) fn origins(plan: &LogicalPlan) -> Vec<Origins> {
             found
         }
         LogicalPlan::Join(join) => {
-            let mut found = origins(&join.left);
-            found.extend(origins(&join.right));
-            fitted(found, plan)
+            let left = origins(&join.left);
+            let mut right = origins(&join.right);
+            // A lateral side may say anything of the other.
+            let outer = outer_columns(&join.right);
+            let lateral: Origins = outer
+                .iter()
+                .flat_map(|column| of_column(column, &[(join.left.schema(), left.clone())]))
+                .collect();
+            right.iter_mut().for_each(|origins| origins.extend(lateral.iter().cloned()));
+            fitted(left.into_iter().chain(right).collect(), plan)
         }
         LogicalPlan::Union(union) => {
             let mut found = vec![Origins::new(); plan.schema().fields().len()];
@@ -54,7 +61,12 @@ pub(super) fn origins(plan: &LogicalPlan) -> Vec<Origins> {
         }
         LogicalPlan::Distinct(Distinct::On(distinct)) => computed(&distinct.select_expr, &[&distinct.input]),
         LogicalPlan::Subquery(subquery) => origins(&subquery.subquery),
-        LogicalPlan::RecursiveQuery(recursive) => origins(&recursive.static_term),
+        LogicalPlan::RecursiveQuery(recursive) => {
+            let mut found = origins(&recursive.static_term);
+            let again = origins(&recursive.recursive_term);
+            found.iter_mut().zip(again).for_each(|(all, more)| all.extend(more));
+            found
+        }
         LogicalPlan::Unnest(unnest) => {
             let below = origins(&unnest.input);
             let column = |at: &usize| below.get(*at).cloned().unwrap_or_default();
@@ -83,14 +95,40 @@ fn of_expression(expression: &Expr, below: &[(&DFSchema, Vec<Origins>)]) -> Orig
     let mut found = Origins::new();
     let visited = expression.apply(|part| {
         match part {
-            Expr::Column(column) => {
-                for (schema, origins) in below {
-                    let at = schema.maybe_index_of_column(column);
-                    found.extend(at.and_then(|at| origins.get(at)).into_iter().flatten().cloned());
+            Expr::Column(column) => found.extend(of_column(column, below)),
+            Expr::ScalarSubquery(subquery) => {
+                found.extend(origins(&subquery.subquery).into_iter().flatten());
+                for outer in &subquery.outer_ref_columns {
+                    if let Expr::OuterReferenceColumn(_, column) = outer {
+                        found.extend(of_column(column, below));
+                    }
                 }
             }
-            Expr::ScalarSubquery(subquery) => found.extend(origins(&subquery.subquery).into_iter().flatten()),
             _ => {}
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(visited.is_ok(), "the walk never fails");
+    found
+}
+
+fn of_column(column: &Column, below: &[(&DFSchema, Vec<Origins>)]) -> Origins {
+    let origin = |(schema, origins): &(&DFSchema, Vec<Origins>)| {
+        let at = schema.maybe_index_of_column(column)?;
+        origins.get(at).cloned()
+    };
+    below.iter().filter_map(origin).flatten().collect()
+}
+
+/// The columns of the other side that the subqueries of a lateral side name.
+fn outer_columns(plan: &LogicalPlan) -> Vec<Column> {
+    let mut found = Vec::new();
+    let visited = plan.apply(|part| {
+        if let LogicalPlan::Subquery(subquery) = part {
+            found.extend(subquery.outer_ref_columns.iter().filter_map(|outer| match outer {
+                Expr::OuterReferenceColumn(_, column) => Some(column.clone()),
+                _ => None,
+            }));
         }
         Ok(TreeNodeRecursion::Continue)
     });

@@ -1,16 +1,18 @@
-//! Reads the bytes of one pinned Parquet file: of that file and no other, and all of them.
+//! Reads one pinned Parquet file without believing it.
 //!
 //! **Invariant:** every request bears the pinned mark, so a file that was replaced gives an error
-//! and never a mixture. What is asked for in one step is fetched together: near ranges in one
-//! request, far ones at the same time.
+//! and never a mixture. A column has as many values as its footer says, or reading it fails. Everything
+//! in a file that could make rows disappear and cannot be checked, page indexes and bloom filters,
+//! is not read. What is asked for in one step is fetched together: near ranges in one request, far
+//! ones at the same time.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use datafusion::common::{DataFusionError, Result};
+use bytes::{Bytes, BytesMut};
+use datafusion::common::DataFusionError;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
@@ -20,14 +22,16 @@ use object_store::path::Path;
 use object_store::{OBJECT_STORE_COALESCE_DEFAULT, coalesce_ranges};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
-use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::ParquetMetaData;
 
 use super::binding::DataFile;
+use super::footer::{self, TAIL};
+use super::pages::{self, Promised};
 use crate::store::StoreError;
 
-/// How much of a file's end is read at first: most footers are in it.
-const FOOTER_BYTES: usize = 64 * 1024;
+/// How much of a file's end is asked for at once: most footers are smaller.
+const FIRST_LOOK: u64 = 64 << 10;
 
 /// What the footer of a file says, kept so that nobody reads it again.
 #[derive(Clone, PartialEq)]
@@ -47,88 +51,168 @@ impl FileMetadata {
     }
 }
 
-/// Reads one file.
-#[derive(Debug, Clone)]
-pub(super) struct PinnedReader {
-    file: DataFile,
-}
-
-impl PinnedReader {
-    pub(super) const fn new(file: DataFile) -> Self {
-        Self { file }
-    }
-
-    async fn fetch(&self, range: Range<u64>) -> Result<Bytes, ParquetError> {
-        let read = self.file.store.get_range(&self.file.key, range, self.file.etag.as_deref()).await;
-        read.map_err(|cause| ParquetError::External(Box::new(moved(cause))))
-    }
-}
-
-/// A file that was there when it was pinned and is gone has changed under the run.
-fn moved(cause: StoreError) -> StoreError {
-    match cause {
-        StoreError::NotFound { location } => StoreError::Changed { location },
-        cause => cause,
-    }
-}
-
-impl AsyncFileReader for PinnedReader {
-    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        async move { self.fetch(range).await }.boxed()
-    }
-
-    fn get_byte_ranges(
-        &mut self,
-        ranges: Vec<Range<u64>>,
-    ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
-        async move {
-            coalesce_ranges(&ranges, |range| self.fetch(range), OBJECT_STORE_COALESCE_DEFAULT).await
-        }
-        .boxed()
-    }
-
-    fn get_metadata<'a>(
-        &'a mut self,
-        options: Option<&'a ArrowReaderOptions>,
-    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
-        async move {
-            if let Some(known) = &self.file.metadata {
-                return Ok(Arc::clone(&known.0));
-            }
-            let size = self.file.size;
-            let reader = ParquetMetaDataReader::new()
-                .with_metadata_options(options.map(|options| options.metadata_options().clone()))
-                .with_prefetch_hint(Some(FOOTER_BYTES));
-            Ok(Arc::new(reader.load_and_finish(self, size).await?))
-        }
-        .boxed()
-    }
-}
-
-/// Gives DataFusion the readers of the files it was told of.
+/// Gives DataFusion the readers of the files it was told of, by their paths in the client's store.
 #[derive(Debug)]
-pub(super) struct PinnedFiles(BTreeMap<Path, DataFile>);
+pub(super) struct Readers(BTreeMap<Path, DataFile>);
 
-impl PinnedFiles {
-    /// The readers of `files`, by their paths in the client's store.
-    pub(super) fn of(files: &[&DataFile]) -> Result<Self, StoreError> {
+impl Readers {
+    /// The readers of `files`.
+    pub(super) fn of(files: &[&DataFile]) -> std::result::Result<Self, StoreError> {
         let by_path = files.iter().map(|file| Ok((file.store.object_path(&file.key)?, (*file).clone())));
-        by_path.collect::<Result<_, _>>().map(Self)
+        by_path.collect::<std::result::Result<_, _>>().map(Self)
     }
 }
 
-impl ParquetFileReaderFactory for PinnedFiles {
+impl ParquetFileReaderFactory for Readers {
     fn create_reader(
         &self,
         _: usize,
         file: PartitionedFile,
         _: Option<usize>,
         _: &ExecutionPlanMetricsSet,
-    ) -> Result<Box<dyn AsyncFileReader + Send>> {
-        let known = self.0.get(&file.object_meta.location).cloned();
-        let known = known.ok_or_else(|| {
-            DataFusionError::Internal(format!("{} was not pinned", file.object_meta.location))
-        })?;
-        Ok(Box::new(PinnedReader::new(known)))
+    ) -> datafusion::common::Result<Box<dyn AsyncFileReader + Send>> {
+        let location = file.object_meta.location;
+        let known = self.0.get(&location).cloned();
+        let known = known.ok_or_else(|| DataFusionError::Internal(format!("{location} was not pinned")))?;
+        Ok(Box::new(Reader::new(known)))
     }
+}
+
+/// A file of a known size.
+pub(super) struct Reader {
+    file: DataFile,
+    read: Option<Arc<ParquetMetaData>>,
+    /// What the footer promises of the columns, by where their pages lie.
+    chunks: BTreeMap<(u64, u64), Promised>,
+}
+
+impl Reader {
+    pub(super) const fn new(file: DataFile) -> Self {
+        Self { file, read: None, chunks: BTreeMap::new() }
+    }
+
+    async fn metadata(&mut self) -> Result<Arc<ParquetMetaData>> {
+        if let Some(metadata) = &self.read {
+            return Ok(Arc::clone(metadata));
+        }
+        let metadata = match &self.file.metadata {
+            // It was looked at when the file was pinned.
+            Some(known) => {
+                self.chunks = promises(&known.0)?;
+                Arc::clone(&known.0)
+            }
+            None => {
+                let footer = self.footer().await?;
+                let metadata = Arc::new(footer::decode(&footer, self.file.size)?);
+                self.chunks = promises(&metadata)?;
+                self.look_at_empty_groups().await?;
+                metadata
+            }
+        };
+        self.read = Some(Arc::clone(&metadata));
+        Ok(metadata)
+    }
+
+    /// Nobody reads the pages of a row group without rows: that it has none is checked here.
+    async fn look_at_empty_groups(&self) -> Result<()> {
+        for ((start, end), promised) in self.chunks.iter().filter(|(_, promised)| promised.rows == 0) {
+            if end.saturating_sub(*start) > FIRST_LOOK
+                || !pages::hold(&self.fetch(*start..*end).await?, *promised)
+            {
+                return Err(miscounted());
+            }
+        }
+        Ok(())
+    }
+
+    async fn footer(&self) -> Result<Bytes> {
+        let start = self.file.size.saturating_sub(FIRST_LOOK);
+        let end = self.fetch(start..self.file.size).await?;
+        let tail = end.len().checked_sub(usize::try_from(TAIL)?).ok_or_else(shorter)?;
+        let range = footer::footer_range(self.file.size, &end[tail..])?;
+        match range.start.checked_sub(start) {
+            Some(from) => Ok(end.slice(usize::try_from(from)?..tail)),
+            None => {
+                let mut footer = BytesMut::from(self.fetch(range.start..start).await?);
+                footer.extend_from_slice(&end[..tail]);
+                Ok(footer.freeze())
+            }
+        }
+    }
+
+    async fn fetch(&self, range: Range<u64>) -> Result<Bytes> {
+        let length = range.end.saturating_sub(range.start);
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
+        let read = self.file.store.get_range(&self.file.key, range, self.file.etag.as_deref()).await;
+        let bytes = read.map_err(failed)?;
+        if u64::try_from(bytes.len())? == length { Ok(bytes) } else { Err(shorter()) }
+    }
+
+    async fn fetch_all(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.metadata().await?;
+        let reader = &*self;
+        let fetched =
+            coalesce_ranges(ranges, |range| reader.fetch(range), OBJECT_STORE_COALESCE_DEFAULT).await?;
+        for (range, bytes) in ranges.iter().zip(&fetched) {
+            if u64::try_from(bytes.len())? != range.end.saturating_sub(range.start) {
+                return Err(shorter());
+            }
+            let promised = self.chunks.get(&(range.start, range.end));
+            if promised.is_some_and(|promised| !pages::hold(bytes, *promised)) {
+                return Err(miscounted());
+            }
+        }
+        Ok(fetched)
+    }
+}
+
+impl AsyncFileReader for Reader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
+        async move { self.fetch_all(&[range]).await?.pop().ok_or_else(shorter) }.boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
+        async move { self.fetch_all(&ranges).await }.boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
+        self.metadata().boxed()
+    }
+}
+
+fn promises(metadata: &ParquetMetaData) -> Result<BTreeMap<(u64, u64), Promised>> {
+    let mut chunks = BTreeMap::new();
+    for group in metadata.row_groups() {
+        for column in group.columns() {
+            let range = footer::chunk_range(column).ok_or_else(shorter)?;
+            let promised = Promised { values: column.num_values(), rows: group.num_rows() };
+            let before = chunks.insert((range.start, range.end), promised);
+            if before.is_some_and(|before| before != promised && range.start < range.end) {
+                return Err(ParquetError::General("the footer promises one column twice".to_owned()));
+            }
+        }
+    }
+    Ok(chunks)
+}
+
+/// A file that was there when it was pinned and is gone has changed under the run.
+fn failed(cause: StoreError) -> ParquetError {
+    let cause = match cause {
+        StoreError::NotFound { location } => StoreError::Changed { location },
+        cause => cause,
+    };
+    ParquetError::External(Box::new(cause))
+}
+
+fn miscounted() -> ParquetError {
+    ParquetError::General("pages hold other rows than the footer says".to_owned())
+}
+
+fn shorter() -> ParquetError {
+    ParquetError::EOF("the file ends too early".to_owned())
 }

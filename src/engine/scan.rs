@@ -28,7 +28,7 @@ use parquet::errors::ParquetError;
 
 use super::binding::{Binding, Bindings, DataFile};
 use super::hex::hexadecimal;
-use super::reader::{FileMetadata, PinnedFiles, PinnedReader};
+use super::reader::{FileMetadata, Reader, Readers};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::query::TableName;
 use crate::store::{ObjectInfo, Store, StoreError};
@@ -89,10 +89,13 @@ impl Files {
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = Precision::Inexact(usize::try_from(rows).unwrap_or(usize::MAX));
         let parts = files.iter().map(|file| partitioned(file)).collect::<Result<Vec<_>>>()?;
-        let readers = PinnedFiles::of(files).map_err(|cause| DataFusionError::External(Box::new(cause)))?;
+        let readers = Readers::of(files).map_err(|cause| DataFusionError::External(Box::new(cause)))?;
+        // Page indexes and bloom filters can make rows disappear and nobody can check them.
         let source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_table_parquet_options(state.default_table_options().parquet)
             .with_parquet_file_reader_factory(Arc::new(readers))
-            .with_table_parquet_options(state.default_table_options().parquet);
+            .with_enable_page_index(false)
+            .with_bloom_filter_on_read(false);
         let mut config = FileScanConfigBuilder::new(url, Arc::new(source)).with_statistics(statistics);
         if let Some(ordering) = self.ordering() {
             config = config.with_output_ordering(vec![ordering]);
@@ -186,23 +189,33 @@ pub struct Footer {
 ///
 /// # Errors
 ///
-/// Returns GW0402 naming the file if it is no Parquet file, truncated or corrupt (a panic of the
-/// reader is such a finding too), and the store's own finding if it cannot be read.
+/// Returns GW0402 naming the file if it is no Parquet file, truncated or corrupt, contradicts itself
+/// or asks for more than a footer needs (a panic of the reader is such a finding too), and the
+/// store's own finding if it cannot be read. Memory: less than 200 MB, whatever the file says.
 pub async fn read_footer(store: &Store, info: &ObjectInfo) -> Result<Footer, Diagnostic> {
     let mut file = DataFile::unchanging(store.clone(), info.key.clone(), info.size, 0);
     file.etag.clone_from(&info.etag);
     let builder = open(&file).await?;
     let metadata = builder.metadata();
-    let rows = metadata.file_metadata().num_rows();
-    let bytes: i64 =
-        metadata.row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::total_byte_size).sum();
+    let rows = u64::try_from(metadata.file_metadata().num_rows()).ok();
+    let bytes = metadata.row_groups().iter().try_fold(0_u64, |sum, group| {
+        u64::try_from(group.total_byte_size()).ok().and_then(|more| sum.checked_add(more))
+    });
     Ok(Footer {
-        schema: without_metadata(builder.schema()),
-        rows: u64::try_from(rows).map_err(|_| unreadable(&file))?,
-        uncompressed_bytes: u64::try_from(bytes).map_err(|_| unreadable(&file))?,
+        schema: Some(without_metadata(builder.schema()))
+            .filter(|schema| are_different(schema))
+            .ok_or_else(|| unreadable(&file))?,
+        rows: rows.ok_or_else(|| unreadable(&file))?,
+        uncompressed_bytes: bytes.ok_or_else(|| unreadable(&file))?,
         row_groups: metadata.num_row_groups(),
         metadata: FileMetadata(Arc::clone(metadata)),
     })
+}
+
+/// Whether every column has a name of its own.
+fn are_different(schema: &SchemaRef) -> bool {
+    let names: BTreeSet<&String> = schema.fields().iter().map(|field| field.name()).collect();
+    names.len() == schema.fields().len()
 }
 
 /// The columns alone: what pandas and others note in a footer is no part of a type, and tables
@@ -212,43 +225,43 @@ fn without_metadata(schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().map(bare).collect::<Vec<_>>()))
 }
 
-type Builder = ParquetRecordBatchStreamBuilder<PinnedReader>;
+type Builder = ParquetRecordBatchStreamBuilder<Reader>;
 
 async fn open(file: &DataFile) -> Result<Builder, Diagnostic> {
-    let reader = PinnedReader::new(file.clone());
+    let reader = Reader::new(file.clone());
     let opened = AssertUnwindSafe(ParquetRecordBatchStreamBuilder::new(reader)).catch_unwind().await;
     match opened {
         Ok(Ok(builder)) => Ok(builder),
-        Ok(Err(cause)) => Err(failed_to_read(file, &cause).await),
-        Err(_) => Err(cannot_read(file).await),
+        Ok(Err(cause)) => Err(cannot_read(file, Some(&cause)).await),
+        Err(_) => Err(cannot_read(file, None).await),
     }
 }
 
-/// What the store says if it failed; else the file is at fault.
-async fn failed_to_read(file: &DataFile, cause: &ParquetError) -> Diagnostic {
-    let store = match cause {
-        ParquetError::External(cause) => cause.downcast_ref::<StoreError>(),
-        _ => None,
+/// Why a file cannot be read: gone, changed, refused, out of reach, or not Parquet; the reader
+/// panicked if there is no cause.
+async fn cannot_read(file: &DataFile, cause: Option<&ParquetError>) -> Diagnostic {
+    let moved = |what: &str| {
+        let message = format!("{} {what}", file.store.locate(&file.key));
+        Diagnostic::error(code::INPUT_MOVED, message).help("run again")
     };
-    match store {
-        Some(store) => store.to_diagnostic(),
-        None => cannot_read(file).await,
+    if let Some(store) = cause.and_then(of_store) {
+        return store.to_diagnostic();
     }
-}
-
-/// Why a file cannot be read: gone, refused, or not Parquet.
-async fn cannot_read(file: &DataFile) -> Diagnostic {
     match file.store.head(&file.key).await {
         Ok(Some(info)) if info.size != file.size || (file.etag.is_some() && info.etag != file.etag) => {
-            let message = format!("{} changed while it was read", file.store.locate(&file.key));
-            Diagnostic::error(code::INPUT_MOVED, message).help("run again")
+            moved("changed while it was read")
         }
         Ok(Some(_)) => unreadable(file),
-        Ok(None) => {
-            let message = format!("{} is not there any more", file.store.locate(&file.key));
-            Diagnostic::error(code::INPUT_MOVED, message).help("run again")
-        }
+        Ok(None) => moved("is not there any more"),
         Err(cause) => cause.to_diagnostic(),
+    }
+}
+
+/// What the store said, if it failed and not what it gave.
+pub(super) fn of_store(cause: &ParquetError) -> Option<&StoreError> {
+    match cause {
+        ParquetError::External(cause) => cause.downcast_ref(),
+        _ => None,
     }
 }
 
@@ -288,7 +301,7 @@ async fn read_through(file: &DataFile) -> Result<(), Diagnostic> {
     };
     match AssertUnwindSafe(read).catch_unwind().await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(cause)) => Err(failed_to_read(file, &cause).await),
-        Err(_) => Err(cannot_read(file).await),
+        Ok(Err(cause)) => Err(cannot_read(file, Some(&cause)).await),
+        Err(_) => Err(cannot_read(file, None).await),
     }
 }

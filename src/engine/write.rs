@@ -83,6 +83,7 @@ impl Engine {
         let layout =
             Layout::try_new(&request.contract, &order, &request.footer).map_err(|cause| self.bug(&cause))?;
         let layout = Arc::new(layout);
+        let request = &WriteRequest { contract: self.told(&request.contract), ..request.clone() };
         let written = self.attempt(&request.typed, &request.bindings, share, |job| {
             let (plan, layout, request) = (plan.clone(), Arc::clone(&layout), request.clone());
             async move { Table::new(&request, layout)?.write(&job, &plan).await }

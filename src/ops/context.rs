@@ -163,6 +163,7 @@ pub(super) fn engine(
         memory_limit: common.memory_limit.or(of_target).unwrap_or(usual),
         threads: common.threads.unwrap_or(around.machine_threads).max(1),
         scratch: scratch.to_owned(),
+        values: common.values,
     };
     Ok(Engine::try_new(options)?)
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::engine::Values;
 use crate::interval::Instant;
 use crate::plan::{Observer, Refresh};
 use crate::store::Access;
@@ -111,6 +112,8 @@ pub struct Common {
     pub on_failure: OnFailure,
     /// Whether results become visible.
     pub publication: Publication,
+    /// Whether findings may tell values of rows.
+    pub values: Values,
 }
 
 /// What happens to other steps when one fails.

@@ -63,7 +63,7 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
         };
         match run::execute(&job).await? {
             Ended::Done(outcome) => {
-                tell_the_world(&lake, &state, &outcome).await;
+                tell_the_world(around, &lake, &state, &outcome).await;
                 return Ok(*outcome);
             }
             Ended::LostRace { version } => {
@@ -117,8 +117,8 @@ fn tell(around: &Surroundings, recovered: &Recovered) {
     }
 }
 
-/// Writes the run's documents. Nothing here can change the outcome: a failure is logged only.
-async fn tell_the_world(lake: &Lake, state: &State, outcome: &Outcome) {
+/// Writes the run's documents. Nothing here can change the outcome: a failure is told, no more.
+async fn tell_the_world(around: &Surroundings, lake: &Lake, state: &State, outcome: &Outcome) {
     lake::step("before_receipt");
     let documents = [
         ("receipt.json", report::receipt(outcome, state)),
@@ -127,7 +127,9 @@ async fn tell_the_world(lake: &Lake, state: &State, outcome: &Outcome) {
     let written = documents.into_iter().map(|(name, document)| async move {
         let content = serde_json::to_vec_pretty(&document).unwrap_or_default();
         if let Err(cause) = lake.put_run_document(&outcome.run_id, name, content).await {
-            tracing::warn!(document = name, %cause, "a document of the run was not written");
+            let why = cause.to_diagnostic().message;
+            let text = format!("`{name}` of this run was not written, all else stands: {why}");
+            around.observer.notice(Event::Note { text });
         }
     });
     futures::future::join_all(written).await;

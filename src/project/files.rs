@@ -11,14 +11,15 @@ const MAX_BYTES: u64 = 1024 * 1024;
 ///
 /// # Errors
 ///
-/// Returns `GW0106` for more than 1 MiB, `GW0107` for a file that is not there and `GW0101` for
-/// bytes that are not UTF-8.
+/// Returns `GW0106` for more than 1 MiB, `GW0107` for a file that is not there, `GW0111` for a link
+/// out of the project and `GW0101` for bytes that are not UTF-8.
 #[expect(clippy::disallowed_methods, reason = "the one place project files are read")]
 pub(super) fn read(folder: &Path, shown: &str) -> Result<SourceFile, Diagnostic> {
     let path = folder.join(shown);
     let missing = |cause: std::io::Error| {
         Diagnostic::error(code::MISSING_FILE, format!("`{shown}` cannot be read: {cause}"))
     };
+    refuse_links_out(folder, &path, shown, missing)?;
     let size = std::fs::metadata(&path).map_err(missing)?.len();
     if size > MAX_BYTES {
         let message = format!("`{shown}` has {size} bytes; a project file has at most {MAX_BYTES}");
@@ -28,6 +29,23 @@ pub(super) fn read(folder: &Path, shown: &str) -> Result<SourceFile, Diagnostic>
     let text = String::from_utf8(bytes)
         .map_err(|_| Diagnostic::error(code::YAML_SYNTAX, format!("`{shown}` is not UTF-8 text")))?;
     Ok(SourceFile::new(shown, &text))
+}
+
+/// Refuses a file that a link leads to from inside the project: a finding shows lines of it.
+#[expect(clippy::disallowed_methods, reason = "the one place project files are looked for")]
+fn refuse_links_out(
+    folder: &Path,
+    path: &Path,
+    shown: &str,
+    missing: impl Fn(std::io::Error) -> Diagnostic,
+) -> Result<(), Diagnostic> {
+    let (home, real) = (folder.canonicalize().map_err(&missing)?, path.canonicalize().map_err(&missing)?);
+    if real.starts_with(&home) {
+        return Ok(());
+    }
+    let message = format!("`{shown}` leaves the project's folder");
+    let found = Diagnostic::error(code::PATH_OUTSIDE_PROJECT, message);
+    Err(found.help("copy the file into the project; links that lead out of it are not followed"))
 }
 
 /// The files in `shown` whose names end in one of `endings`, sorted by name.

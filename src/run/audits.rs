@@ -1,15 +1,20 @@
 //! Rules that are queries: whoever breaks them keeps everything from being published.
 
-use arrow::array::RecordBatch;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::Field;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::Job;
 use super::bindings::{self, Products};
 use crate::diagnostic::{Diagnostics, Place};
-use crate::engine::{Broken, RowCheck, Share};
+use crate::engine::{Broken, ColumnLineage, RowCheck, Share, Typed, Values};
+use crate::graph::Graph;
 use crate::ident::NodeName;
 use crate::plan::{AuditResult, Event};
 use crate::project::{Audit, Model, Privacy, Rule};
+use crate::query::TableName;
 
 /// How many broken rows are shown.
 const EXAMPLES: usize = 5;
@@ -102,19 +107,34 @@ pub(super) async fn check(
     };
     let batches = job.engine.collect(query, &bindings, None, share).await;
     let batches = batches.map_err(|found| at_audit(&found, &audit.place))?;
-    let result = result(model, audit, &batches);
+    let shown = shown(graph, query, job.engine.values());
+    let result = result(model, audit, &batches, &shown);
     job.observer.notice(Event::AuditFinished(result.clone()));
     Ok(result)
 }
 
-/// What the rows a rule's query returned mean.
-pub(super) fn result(model: &Model, audit: &Audit, batches: &[RecordBatch]) -> AuditResult {
+/// Which columns of a rule's result may be told: those computed from no personal column, whatever
+/// their name, and from no source, whose columns nobody has declared.
+pub(super) fn shown(graph: &Graph, query: &Typed, values: Values) -> Vec<bool> {
+    let public = |(table, column): &(TableName, String)| match table {
+        TableName::Source(_) => false,
+        TableName::Bare(name) => graph
+            .model(name)
+            .and_then(|model| model.contract.column(column))
+            .is_some_and(|column| column.privacy == Privacy::Public),
+    };
+    let told = |column: &ColumnLineage| values == Values::Shown || column.from.iter().all(public);
+    query.lineage.iter().map(told).collect()
+}
+
+/// What the rows a rule's query returned mean; `shown` says which of its columns may be told.
+pub(super) fn result(model: &Model, audit: &Audit, batches: &[RecordBatch], shown: &[bool]) -> AuditResult {
     let rows = batches.iter().map(|batch| u64::try_from(batch.num_rows()).unwrap_or(u64::MAX));
     AuditResult {
         model: model.name.clone(),
         audit: audit.name.clone(),
         broken: rows.sum(),
-        examples: examples(batches, model),
+        examples: examples(batches, shown),
     }
 }
 
@@ -122,21 +142,20 @@ fn at_audit(found: &Diagnostics, place: &Place) -> Diagnostics {
     found.iter().map(|finding| finding.clone().at(place.clone())).collect()
 }
 
-/// Some rows, without the columns tagged as personal data.
-fn examples(batches: &[RecordBatch], model: &Model) -> Vec<String> {
+/// Some rows, with the columns that may be told.
+fn examples(batches: &[RecordBatch], shown: &[bool]) -> Vec<String> {
     let rows = batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| (batch, row)));
-    rows.take(EXAMPLES).map(|(batch, row)| example(batch, row, model)).collect()
+    let texts = rows.take(EXAMPLES).map(|(batch, row)| example(batch, row, shown));
+    texts.filter(|text| !text.is_empty()).collect()
 }
 
-fn example(batch: &RecordBatch, row: usize, model: &Model) -> String {
-    let schema = batch.schema();
-    let personal =
-        |name: &str| model.contract.column(name).is_some_and(|column| column.privacy == Privacy::Personal);
+fn example(batch: &RecordBatch, row: usize, shown: &[bool]) -> String {
     let options = FormatOptions::default().with_null("null");
-    let shown = schema.fields().iter().enumerate().filter(|(_, field)| !personal(field.name()));
-    let value = |(at, field): (usize, &std::sync::Arc<arrow::datatypes::Field>)| {
-        let formatter = ArrayFormatter::try_new(batch.column(at).as_ref(), &options).ok()?;
+    let schema = batch.schema();
+    let told = schema.fields().iter().zip(batch.columns()).zip(shown).filter(|(_, shown)| **shown);
+    let value = |((field, array), _): ((&Arc<Field>, &ArrayRef), &bool)| {
+        let formatter = ArrayFormatter::try_new(array.as_ref(), &options).ok()?;
         Some(format!("{} = {}", field.name(), formatter.value(row)))
     };
-    shown.filter_map(value).collect::<Vec<_>>().join(", ")
+    told.filter_map(value).collect::<Vec<_>>().join(", ")
 }

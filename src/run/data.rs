@@ -1,7 +1,6 @@
 //! Data tests: the rules of published tables, checked where they lie.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::{audits, bindings};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -69,6 +68,7 @@ async fn data_test(
         found.iter().map(|f: &Diagnostic| f.clone().at(audit.place.clone())).collect::<Diagnostics>()
     };
     let query = engine::analyze(&query, &relations, &typed.parameters).map_err(at_audit)?;
-    let batches = engine.collect(&Arc::new(query), &bound, None, engine.whole()).await.map_err(at_audit)?;
-    Ok(Some(audits::result(model, audit, &batches)))
+    let batches = engine.collect(&query, &bound, None, engine.whole()).await.map_err(at_audit)?;
+    let shown = audits::shown(&typed.graph, &query, engine.values());
+    Ok(Some(audits::result(model, audit, &batches, &shown)))
 }

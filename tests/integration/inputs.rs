@@ -69,7 +69,7 @@ fn keys(keys: &[i64]) -> ArrayRef {
     Arc::new(Int64Array::from(keys.to_vec()))
 }
 
-fn with_orders(order_ids: &[i64], weights: &[f64]) -> TempDir {
+pub(crate) fn with_orders(order_ids: &[i64], weights: &[f64]) -> TempDir {
     let folder = project();
     write_orders(&folder, "a.parquet", keys(order_ids), weights);
     folder
@@ -102,7 +102,7 @@ fn run(folder: &TempDir, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 /// Checks that a run ends with `code`, says each of `expected`, and publishes nothing.
-fn check(folder: &TempDir, arguments: &[&str], code: i32, expected: &[&str]) {
+pub(crate) fn check(folder: &TempDir, arguments: &[&str], code: i32, expected: &[&str]) {
     let (found, stderr) = run(folder, arguments);
     for text in expected {
         assert!(stderr.contains(text), "`{text}` is not in:\n{stderr}");

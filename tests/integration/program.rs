@@ -203,7 +203,13 @@ impl Project {
 
     /// `goodwill …`, run to its end.
     pub(crate) fn goodwill(&self, arguments: &[&str]) -> Answer {
-        self.command(arguments).output().unwrap().into()
+        self.goodwill_in(self.folder(), arguments)
+    }
+
+    /// `goodwill …` in a folder of the project's.
+    pub(crate) fn goodwill_in(&self, folder: &Path, arguments: &[&str]) -> Answer {
+        assert!(folder.starts_with(self.folder()));
+        self.command(arguments).current_dir(folder).output().unwrap().into()
     }
 
     /// `goodwill run …`, about to start.

@@ -1,8 +1,8 @@
 //! What a run promises whatever happens to it: one version or none, never a torn one, and the
 //! same bytes again.
 //!
-//! `GOODWILL_KILLS=50` kills more often than the dozen of a usual test run; `GOODWILL_SEED`
-//! repeats the moments of a run that failed.
+//! `GOODWILL_KILLS=50` kills more often than the dozen of a usual test run, `GOODWILL_STOPS=200` asks
+//! runs to stop more often than twenty times; `GOODWILL_SEED` repeats the moments of a run that failed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -183,6 +183,14 @@ pub(crate) fn number_from(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |value| value.parse().unwrap())
 }
 
+/// A seed of the moment, or the one of a run that failed.
+pub(crate) fn seed() -> u64 {
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let seed = number_from("GOODWILL_SEED", u64::from(clock.subsec_nanos()));
+    println!("GOODWILL_SEED={seed}");
+    seed
+}
+
 /// How long a run takes on this machine today, and the part of it from the commit on.
 fn usual_times(project: &Project) -> (Duration, Duration) {
     let started = Instant::now();
@@ -204,10 +212,7 @@ fn killed_at_random_moments_in_a_bucket_while_a_reader_looks() {
 }
 
 fn kill_at_random(project: &Project) {
-    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let seed = number_from("GOODWILL_SEED", u64::from(clock.subsec_nanos()));
-    println!("GOODWILL_SEED={seed}");
-    let mut chance = ChaCha8Rng::seed_from_u64(seed);
+    let mut chance = ChaCha8Rng::seed_from_u64(seed());
     let root = project.root();
     let (whole, publication) = usual_times(project);
 
@@ -266,4 +271,37 @@ fn check_stop(step: &str, nth: usize) {
 fn asked_to_stop_a_run_ends_soon_and_publishes_all_or_nothing() {
     check_stop("after_intent", 1);
     check_stop("after_journal", 4);
+}
+
+#[test]
+fn asked_to_stop_at_random_moments_a_run_ends_soon_and_the_next_ends_well() {
+    let mut chance = ChaCha8Rng::seed_from_u64(seed());
+    let project = Project::demo();
+    let root = project.root();
+    let (whole, _) = usual_times(&project);
+    let (mut stopped, turns) = (0, number_from("GOODWILL_STOPS", 20));
+    for turn in 0..turns {
+        let before = versions(&root).len();
+        let running = &mut Running::start(project.run_command(&SOME), None);
+        // Before it listens a program ends at once, as any other does.
+        running.reach("after_intent", 1);
+        let moment = whole.mul_f64(chance.random_range(0.0..0.8));
+        thread::sleep(moment);
+        let asked = Instant::now();
+        running.terminate();
+        let ended = running.end_within(PATIENCE);
+        let took = asked.elapsed();
+        assert!(took < Duration::from_secs(10), "stop {turn} after {moment:?} took {took:?}");
+        let published = versions(&root).len() - before;
+        // A run that ended before it was asked has published.
+        match ended.code() {
+            Some(143) => stopped += 1,
+            code => assert_eq!((code, published), (Some(0), 1), "stop {turn} after {moment:?}"),
+        }
+        assert_never_torn(&root);
+        project.run(&[]).ended_with(0);
+        assert_eq!(Some(&assert_at_rest(&root)), versions(&root).last(), "stop {turn} after {moment:?}");
+    }
+    println!("{stopped} of {turns} were stopped within {whole:?}");
+    assert!(stopped > 0);
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::engine::Values;
 use crate::ops;
 use crate::project::parse_memory;
 
@@ -122,6 +123,22 @@ pub(in crate::cli) struct WalkFlags {
     pub(in crate::cli) time: TimeFlags,
     #[command(flatten)]
     pub(in crate::cli) resources: ResourceFlags,
+}
+
+/// Whether values of rows are told.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Display")]
+pub(in crate::cli) struct ValuesFlag {
+    /// Tell values: keys in personal columns that break a rule, and what a model failed on
+    #[arg(long)]
+    pub(in crate::cli) show_values: bool,
+}
+
+impl ValuesFlag {
+    /// The flag as `ops` understands it.
+    pub(in crate::cli) const fn values(self) -> Values {
+        if self.show_values { Values::Shown } else { Values::Hidden }
+    }
 }
 
 /// The flags as `ops` understands them.

@@ -15,7 +15,7 @@ mod typed;
 
 pub(super) use common::{
     DisplayFlags, LogFormat, Output, OutputFlag, ProjectFlags, ResourceFlags, SelectFlags, TimeFlags,
-    WalkFlags, common_of,
+    ValuesFlag, WalkFlags, common_of,
 };
 pub(super) use keep::{GcArgs, VerifyArgs};
 
@@ -163,6 +163,8 @@ pub(super) struct RunArgs {
     #[arg(long, help_heading = "Run")]
     pub(super) skip_exit_code: bool,
     #[command(flatten)]
+    pub(super) values: ValuesFlag,
+    #[command(flatten)]
     pub(super) output: OutputFlag,
 }
 
@@ -196,6 +198,8 @@ pub(super) struct TestArgs {
     pub(super) data: bool,
     #[command(flatten)]
     pub(super) walk: WalkFlags,
+    #[command(flatten)]
+    pub(super) values: ValuesFlag,
     #[command(flatten)]
     pub(super) output: OutputFlag,
 }

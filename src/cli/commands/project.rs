@@ -133,7 +133,8 @@ pub(in crate::cli) async fn test(session: &Session, args: &TestArgs) -> Result<E
         (_, true) => TestKind::Data,
         _ => TestKind::All,
     };
-    let report = ops::test(&session.around, &args.walk.common(), kind).await?;
+    let common = Common { values: args.values.values(), ..args.walk.common() };
+    let report = ops::test(&session.around, &common, kind).await?;
     session.progress.finish();
     let failed: Diagnostics = report.results.iter().filter_map(|result| result.failure.clone()).collect();
     let exit = if failed.is_empty() { Exit::OK } else { Exit::AUDIT };

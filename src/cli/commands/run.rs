@@ -33,6 +33,7 @@ fn common(args: &RunArgs) -> Common {
         refresh: if conduct.full_refresh { Refresh::Full } else { Refresh::Needed },
         on_failure: if conduct.fail_fast { OnFailure::Stop } else { OnFailure::GoOn },
         publication: if conduct.no_publish { Publication::StageOnly } else { Publication::Publish },
+        values: args.values.values(),
         ..args.walk.common()
     }
 }

@@ -14,7 +14,7 @@ use parquet::arrow::ArrowWriter;
 use super::{inputs, model, parameters, shown};
 use crate::diagnostic::SourceFile;
 use crate::engine::{
-    Binding, Bindings, Bound, Cut, DataFile, Engine, EngineOptions, Relation, Share, Typed, analyze,
+    Binding, Bindings, Bound, Cut, DataFile, Engine, EngineOptions, Relation, Share, Typed, Values, analyze,
     read_footer,
 };
 use crate::interval::Instant;
@@ -29,8 +29,12 @@ pub(super) struct World {
 
 pub(super) fn world() -> World {
     let folder = tempfile::tempdir().expect("a folder");
-    let options =
-        EngineOptions { memory_limit: 512 << 20, threads: 2, scratch: folder.path().join("scratch") };
+    let options = EngineOptions {
+        memory_limit: 512 << 20,
+        threads: 2,
+        scratch: folder.path().join("scratch"),
+        values: Values::Hidden,
+    };
     let engine = Engine::try_new(options).expect("an engine");
     let store =
         crate::store::open("data", folder.path(), &crate::store::Access::to_folders()).expect("a store");
