@@ -214,8 +214,10 @@ fn a_clean_up_removes_what_nobody_needs_and_nothing_else() {
     gc(&root, 1, APPLY);
     assert!(!end.exists(), "another run has version 6");
     assert_eq!(assert_at_rest(&root), 6);
-    let empty = all_folders(&root).into_iter().filter(|folder| fs::read_dir(folder).unwrap().count() == 0);
-    assert_eq!(empty.collect::<Vec<_>>(), Vec::<PathBuf>::new(), "no empty folders are left");
+    // The folder of the probes is every run's.
+    let folders = all_folders(&root).into_iter().filter(|folder| !folder.ends_with("_goodwill/probe"));
+    let empty: Vec<_> = folders.filter(|folder| fs::read_dir(folder).unwrap().count() == 0).collect();
+    assert_eq!(empty, Vec::<PathBuf>::new(), "no empty folders are left");
 }
 
 #[test]
