@@ -201,8 +201,9 @@ impl History {
         let last = self.last().unwrap_or(0);
         let days = i64::try_from(retention.days).unwrap_or(i64::MAX).saturating_mul(DAY);
         let is_kept = |version: &u64| {
-            let superseded = self.versions.get(&(version + 1)).map(|(_, at)| now.micros() - at.micros());
-            version + retention.versions > last || superseded.is_none_or(|age| age < days)
+            let superseded =
+                self.versions.get(&version.saturating_add(1)).map(|(_, at)| now.micros() - at.micros());
+            version.saturating_add(retention.versions) > last || superseded.is_none_or(|age| age < days)
         };
         self.versions.keys().copied().find(is_kept).unwrap_or(1)
     }

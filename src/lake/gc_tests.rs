@@ -71,6 +71,7 @@ async fn superseded_files_go_after_both_the_versions_and_the_days() {
     // Nobody has to be content with the least.
     assert_eq!(seen.plan(keep(5, 7), hours(365 * 24)).unwrap().oldest_kept, 2);
     assert!(seen.plan(keep(3, 366), hours(365 * 24)).unwrap().is_empty());
+    assert!(seen.plan(keep(u64::MAX, u64::MAX), hours(365 * 24)).unwrap().is_empty());
 }
 
 #[tokio::test]
