@@ -8,6 +8,7 @@
 pub(super) struct Kind(u8);
 
 impl Kind {
+    pub(super) const STOP: Self = Self(0);
     pub(super) const TRUE: Self = Self(1);
     pub(super) const FALSE: Self = Self(2);
     pub(super) const BYTE: Self = Self(3);
@@ -28,6 +29,15 @@ impl Kind {
 pub(super) struct Field {
     pub(super) id: i16,
     pub(super) kind: Kind,
+}
+
+/// What comes next in a struct.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Next {
+    /// A field.
+    Field(Field),
+    /// Nothing more.
+    End,
 }
 
 /// How deep structs and lists may lie in each other: Parquet's own are eight deep.
@@ -54,18 +64,19 @@ impl<'a> Compact<'a> {
         self.rest
     }
 
-    /// The next field of a struct whose field before was `last`; `Some(None)` at the struct's end.
-    pub(super) fn field(&mut self, last: i16) -> Option<Option<Field>> {
+    /// The next field of a struct whose field before was `last`.
+    pub(super) fn field(&mut self, last: i16) -> Option<Next> {
         let head = self.byte()?;
-        if head & 0x0f == 0 {
-            return Some(None);
+        let kind = Kind(head & 0x0f);
+        if kind == Kind::STOP {
+            return Some(Next::End);
         }
         let id = match head >> 4 {
             0 => i16::try_from(self.integer()?).ok()?,
             delta => last.checked_add(i16::from(delta))?,
         };
         // Writers go upward; a field that comes twice would be read twice, and only one checked.
-        (id > last).then_some(Some(Field { id, kind: Kind(head & 0x0f) }))
+        (id > last).then_some(Next::Field(Field { id, kind }))
     }
 
     /// The kind and number of a list's elements; there are bytes enough for them.
@@ -113,7 +124,7 @@ impl<'a> Compact<'a> {
             Kind::STRUCT => {
                 self.spend(STRUCT_COST)?;
                 let mut last = 0;
-                while let Some(field) = self.field(last)? {
+                while let Next::Field(field) = self.field(last)? {
                     self.skip_below(field.kind, below)?;
                     last = field.id;
                 }

@@ -14,7 +14,7 @@ use parquet::file::metadata::{
     ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
 };
 
-use super::compact::{Compact, Field, Kind};
+use super::compact::{Compact, Field, Kind, Next};
 
 /// The last bytes of a file: the footer's length, and `PAR1`.
 pub(super) const TAIL: u64 = 8;
@@ -60,7 +60,7 @@ fn malformed(what: &str) -> ParquetError {
 fn walk(footer: &[u8]) -> Option<()> {
     let mut footer = Compact::new(footer, BUDGET);
     let mut last = 0;
-    while let Some(Field { id, kind }) = footer.field(last)? {
+    while let Next::Field(Field { id, kind }) = footer.field(last)? {
         match (id, kind) {
             (2, Kind::LIST) => walk_schema(&mut footer)?,
             (1, Kind::I32) | (3, Kind::I64) | (4 | 5 | 7, Kind::LIST) | (6, Kind::BINARY) | (8.., _) => {
@@ -102,12 +102,11 @@ fn walk_schema(footer: &mut Compact<'_>) -> Option<()> {
 /// One `SchemaElement`; how many children it has.
 fn walk_element(footer: &mut Compact<'_>) -> Option<usize> {
     let (mut last, mut children) = (0, 0);
-    while let Some(Field { id, kind }) = footer.field(last)? {
+    while let Next::Field(Field { id, kind }) = footer.field(last)? {
         match (id, kind) {
             (5, Kind::I32) => children = usize::try_from(footer.integer()?).ok()?,
-            (1..=3 | 6..=9, Kind::I32) | (4, Kind::BINARY) => footer.skip(kind)?,
+            (1..=3 | 6..=9, Kind::I32) | (4, Kind::BINARY) | (11.., _) => footer.skip(kind)?,
             (10, Kind::STRUCT) => walk_logical_type(footer)?,
-            (11.., _) => footer.skip(kind)?,
             _ => return None,
         }
         last = id;
@@ -118,10 +117,10 @@ fn walk_element(footer: &mut Compact<'_>) -> Option<usize> {
 /// A `LogicalType`: a union of structs. The decoder believes its kinds too.
 fn walk_logical_type(footer: &mut Compact<'_>) -> Option<()> {
     let mut last = 0;
-    while let Some(Field { id, kind }) = footer.field(last)? {
+    while let Next::Field(Field { id, kind }) = footer.field(last)? {
         (kind == Kind::STRUCT).then_some(())?;
         let mut inner = 0;
-        while let Some(part) = footer.field(inner)? {
+        while let Next::Field(part) = footer.field(inner)? {
             is_logical_part(id, part).then_some(())?;
             footer.skip(part.kind)?;
             inner = part.id;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
-use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
+use datafusion::logical_expr::{Distinct, Expr, Join, LogicalPlan};
 
 use super::context::table_name;
 use crate::query::TableName;
@@ -40,18 +40,7 @@ pub(super) fn origins(plan: &LogicalPlan) -> Vec<Origins> {
             found.extend(computed(&window.window_expr, &[&window.input]));
             found
         }
-        LogicalPlan::Join(join) => {
-            let left = origins(&join.left);
-            let mut right = origins(&join.right);
-            // A lateral side may say anything of the other.
-            let outer = outer_columns(&join.right);
-            let lateral: Origins = outer
-                .iter()
-                .flat_map(|column| of_column(column, &[(join.left.schema(), left.clone())]))
-                .collect();
-            right.iter_mut().for_each(|origins| origins.extend(lateral.iter().cloned()));
-            fitted(left.into_iter().chain(right).collect(), plan)
-        }
+        LogicalPlan::Join(join) => fitted(joined(join), plan),
         LogicalPlan::Union(union) => {
             let mut found = vec![Origins::new(); plan.schema().fields().len()];
             for input in &union.inputs {
@@ -77,6 +66,16 @@ pub(super) fn origins(plan: &LogicalPlan) -> Vec<Origins> {
             _ => vec![Origins::new(); other.schema().fields().len()],
         },
     }
+}
+
+/// The origins of both sides' columns; a lateral side may say anything of the other it names.
+fn joined(join: &Join) -> Vec<Origins> {
+    let mut found = origins(&join.left);
+    let below = [(join.left.schema().as_ref(), found.clone())];
+    let named = outer_columns(&join.right);
+    let lateral: Origins = named.iter().flat_map(|column| of_column(column, &below)).collect();
+    found.extend(origins(&join.right).into_iter().map(|own| &own | &lateral));
+    found
 }
 
 /// Cuts or fills up to the plan's own columns: semi joins keep one side, mark joins add one.

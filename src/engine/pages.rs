@@ -3,7 +3,7 @@
 //! The decoder ends with the last page, however many rows that were; a column whose pages were cut
 //! at a page's end would be read as a shorter one, in silence.
 
-use super::compact::{Compact, Field, Kind};
+use super::compact::{Compact, Field, Kind, Next};
 
 /// The largest page that is decompressed.
 const MOST_BYTES: i64 = 1 << 30;
@@ -61,7 +61,7 @@ fn header(bytes: &[u8]) -> Option<(Header, &[u8])> {
     let mut compact = Compact::new(bytes, HEADER_BUDGET);
     let mut header = Header::default();
     let mut last = 0;
-    while let Some(Field { id, kind }) = compact.field(last)? {
+    while let Next::Field(Field { id, kind }) = compact.field(last)? {
         match (id, kind) {
             (1, Kind::I32) => header.page_type = compact.integer()?,
             (2, Kind::I32) => header.uncompressed = compact.integer()?,
@@ -91,7 +91,7 @@ const fn part_of(page_type: i64) -> Option<i16> {
 /// The first field counts values in each kind of page; the third of a newer data page counts rows.
 fn counts(compact: &mut Compact<'_>, header: &mut Header) -> Option<()> {
     let mut last = 0;
-    while let Some(Field { id, kind }) = compact.field(last)? {
+    while let Next::Field(Field { id, kind }) = compact.field(last)? {
         match (id, kind) {
             (1, Kind::I32) => header.values = compact.integer()?,
             (3, Kind::I32) if header.page_type == DATA_V2 => header.rows = Some(compact.integer()?),

@@ -203,7 +203,7 @@ pub async fn read_footer(store: &Store, info: &ObjectInfo) -> Result<Footer, Dia
     });
     Ok(Footer {
         schema: Some(without_metadata(builder.schema()))
-            .filter(|schema| are_different(schema))
+            .filter(are_different)
             .ok_or_else(|| unreadable(&file))?,
         rows: rows.ok_or_else(|| unreadable(&file))?,
         uncompressed_bytes: bytes.ok_or_else(|| unreadable(&file))?,

@@ -131,7 +131,7 @@ fn yaml_that_explodes_is_an_error() {
         ("brackets", format!("{PIPELINE}x: {}{}", "[".repeat(100_000), "]".repeat(100_000))),
         ("braces", format!("{PIPELINE}x: {}1{}", "{a: ".repeat(50_000), "}".repeat(50_000))),
         ("blocks", format!("{PIPELINE}x:\n{deep}")),
-        ("merges", format!("{PIPELINE}m: &m {{a: 1}}\nn: {{{}}}\n", ["<<: *m"; 50_000].join(", "))),
+        ("merges", format!("{PIPELINE}m: &m {{a: 1}}\nn: {{{}}}\n", vec!["<<: *m"; 50_000].join(", "))),
         ("itself", format!("{PIPELINE}x: &x [*x]\n")),
         ("tags", format!("{PIPELINE}x: {}[]\n", "!!seq ".repeat(20_000))),
         ("two megabytes", format!("{PIPELINE}# {}\n", "x".repeat(2 << 20))),

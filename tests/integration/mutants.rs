@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use goodwill::diagnostic::{Diagnostic, SourceFile, code};
 use goodwill::engine::{
@@ -64,7 +65,7 @@ impl Bench {
         let table = TableName::Bare(NodeName::parse("t").unwrap());
         let (schema, size) = (footer.schema, file.len() as u64);
         let relation =
-            Relation { name: table.clone(), schema: schema.clone(), keys: Vec::new(), defined_in: None };
+            Relation { name: table.clone(), schema: Arc::clone(&schema), keys: Vec::new(), defined_in: None };
         let query = parse(&SourceFile::new("t.sql", "select * from t")).unwrap();
         let typed = match analyze(&query, &[relation], &BTreeMap::new()) {
             Ok(typed) => typed,

@@ -18,22 +18,23 @@ pub(crate) const ROWS: usize = 600;
 /// Rows of every kind of column there is: with and without a dictionary, nested, with nulls.
 fn batch() -> RecordBatch {
     let numbers = || 0..i64::try_from(ROWS).unwrap();
+    let doubles = || (0..u32::try_from(ROWS).unwrap()).map(|i| f64::from(i) / 7.0);
     let every = |n: i64| move |i: i64| (i % n != 0).then_some(i);
     let word = |i: i64| format!("word {}", i % 7);
     let list = |i: i64| (i % 5 != 0).then(|| (0..i % 4).map(|k| i32::try_from(k).ok()).collect::<Vec<_>>());
-    let inner: ArrayRef = Arc::new(Int32Array::from_iter(numbers().map(|i| i32::try_from(i).ok())));
+    let inner: ArrayRef = Arc::new(numbers().map(|i| i32::try_from(i).ok()).collect::<Int32Array>());
     let field = Arc::new(Field::new("x", DataType::Int32, true));
-    let decimals = Decimal128Array::from_iter(numbers().map(|i| every(3)(i).map(i128::from)));
+    let decimals = numbers().map(|i| every(3)(i).map(i128::from)).collect::<Decimal128Array>();
     let columns: Vec<(&str, ArrayRef)> = vec![
-        ("id", Arc::new(Int64Array::from_iter(numbers()))),
-        ("sparse", Arc::new(Int64Array::from_iter(numbers().map(every(4))))),
+        ("id", Arc::new(numbers().collect::<Int64Array>())),
+        ("sparse", Arc::new(numbers().map(every(4)).collect::<Int64Array>())),
         ("word", Arc::new(StringArray::from_iter_values(numbers().map(word)))),
         ("text", Arc::new(StringArray::from_iter_values(numbers().map(|i| format!("no. {i}"))))),
-        ("bytes", Arc::new(BinaryArray::from_iter(numbers().map(|i| Some(i.to_le_bytes()))))),
+        ("bytes", Arc::new(numbers().map(|i| Some(i.to_le_bytes())).collect::<BinaryArray>())),
         ("amount", Arc::new(decimals.with_precision_and_scale(12, 2).unwrap())),
-        ("share", Arc::new(Float64Array::from_iter(numbers().map(|i| Some(i as f64 / 7.0))))),
-        ("flag", Arc::new(BooleanArray::from_iter(numbers().map(|i| Some(i % 2 == 0))))),
-        ("day", Arc::new(Date32Array::from_iter(numbers().map(|i| i32::try_from(i).ok())))),
+        ("share", Arc::new(doubles().map(Some).collect::<Float64Array>())),
+        ("flag", Arc::new(numbers().map(|i| Some(i % 2 == 0)).collect::<BooleanArray>())),
+        ("day", Arc::new(numbers().map(|i| i32::try_from(i).ok()).collect::<Date32Array>())),
         ("at", Arc::new(TimestampMicrosecondArray::from_iter_values(numbers()).with_timezone("UTC"))),
         ("list", Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(numbers().map(list)))),
         ("inside", Arc::new(StructArray::from(vec![(field, inner)]))),

@@ -107,7 +107,11 @@ fn people() -> Vec<u8> {
         ("email", Arc::new(StringArray::from_iter_values((0..50).map(email))), true),
         ("account", Arc::new(Int64Array::from_iter_values((0..50).map(number))), true),
         ("salary", Arc::new(salaries.with_precision_and_scale(12, 2).unwrap()), true),
-        ("ratio", Arc::new(Float64Array::from_iter_values((0..50).map(|i| number(i) as f64))), true),
+        (
+            "ratio",
+            Arc::new(Float64Array::from_iter_values((0..50).map(|i| 9_876_543_210.0 + f64::from(i)))),
+            true,
+        ),
     ];
     write(&RecordBatch::try_from_iter_with_nullable(columns).unwrap(), WriterProperties::new())
 }
