@@ -87,8 +87,8 @@ pub(super) fn read(name: &VariableName, variable: &Variable, text: &str) -> Resu
     }
 }
 
-/// The least memory a run can be given: less holds no sort and no join of two streams.
-const LEAST_MEMORY: u64 = 64 << 20;
+/// The least memory a run can be given: less holds no row group of a narrow table.
+const LEAST_MEMORY: u64 = 1 << 20;
 
 /// Reads a limit of memory: a size such as `12GiB`, `512 MiB` or `1000000000`, in bytes.
 ///
@@ -100,7 +100,7 @@ pub fn parse_memory(text: &str) -> Result<u64, String> {
     if size >= LEAST_MEMORY {
         Ok(size)
     } else {
-        Err(format!("`{text}` is too little memory: write 64MiB or more"))
+        Err(format!("`{text}` is too little memory: write 1MiB or more"))
     }
 }
 
@@ -128,12 +128,9 @@ mod tests {
 
     #[test]
     fn too_little_memory_is_refused() {
-        assert_eq!(parse_memory("64MiB"), Ok(67_108_864));
+        assert_eq!(parse_memory("1MiB"), Ok(1_048_576));
         for text in ["1KiB", "67108863", "63 MiB"] {
-            assert_eq!(
-                parse_memory(text),
-                Err(format!("`{text}` is too little memory: write 64MiB or more"))
-            );
+            assert_eq!(parse_memory(text), Err(format!("`{text}` is too little memory: write 1MiB or more")));
         }
     }
 

@@ -144,6 +144,9 @@ impl Visitor for Size {
             *known = tables.max(*known);
             within(tables, MAX_TABLES)?;
         }
+        // A subquery is joined as a table is.
+        self.tables += 1;
+        within(self.tables, MAX_TABLES)?;
         within(selects(&query.body), MAX_SELECTS)
     }
 
@@ -239,6 +242,14 @@ mod tests {
             let derived = format!("select a from {}t{}", "(select a from ".repeat(times), ")".repeat(times));
             assert_eq!(code(&derived).as_deref(), Some("GW0220"));
         }
+    }
+
+    #[test]
+    fn subqueries_are_counted_as_tables() {
+        let joined =
+            |times: usize| format!("select 1 as x from {}", vec!["(select 1) t"; times].join(" cross join "));
+        assert_eq!(code(&joined(200)), None);
+        assert_eq!(code(&joined(400)).as_deref(), Some("GW0220"));
     }
 
     #[test]

@@ -7,6 +7,9 @@ use serde_json::Value as Json;
 use super::document::{Document, escape};
 use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
 
+/// How many mistakes of one kind are told in one place: whoever makes more has other worries.
+const TOLD: usize = 100;
+
 /// Finds everything in `document` that `schema` does not allow; `kind` names the file's kind.
 pub(super) fn validate(document: &Document, schema: &Json, kind: &str) -> Result<(), Diagnostics> {
     let validator = jsonschema::validator_for(schema).map_err(|cause| {
@@ -19,7 +22,7 @@ pub(super) fn validate(document: &Document, schema: &Json, kind: &str) -> Result
 
 fn collect(document: &Document, schema: &Json, validator: &Validator, found: &mut Diagnostics) {
     let checker = Checker { document, schema };
-    for error in validator.iter_errors(document.json()) {
+    for error in validator.iter_errors(document.json()).take(TOLD) {
         checker.explain(&error, found);
     }
 }
@@ -35,7 +38,7 @@ impl Checker<'_> {
         match error.kind() {
             Kind::AdditionalProperties { unexpected } => {
                 let known = self.known_keys(error.schema_path().as_str());
-                for key in unexpected {
+                for key in unexpected.iter().take(TOLD) {
                     found.push(self.unknown_key(pointer, key, &known));
                 }
             }

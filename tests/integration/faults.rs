@@ -2,7 +2,8 @@
 //!
 //! Faults are rolled by a seed that is printed; `GOODWILL_SEED` repeats it, and the seeds of
 //! rounds that failed are kept in `faults-failed.txt` beside the test's other temporary files.
-//! `GOODWILL_ROUNDS=500` does as many rounds as the numbers of docs/publishing.md.
+//! `GOODWILL_SCALE=10` does ten times as many rounds, as CI does; 100 gives the numbers of
+//! docs/publishing.md.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -26,7 +27,7 @@ fn run(project: &Project, faults: &str, patience: &str, arguments: &[&str]) -> A
 /// Does `round` with seeds from the printed one on; keeps the seed of a round that fails.
 fn with_seeds(name: &str, rounds: u64, round: impl Fn(u64)) {
     let first = number_from("GOODWILL_SEED", 1);
-    for seed in first..first + number_from("GOODWILL_ROUNDS", rounds) {
+    for seed in first..first + rounds * number_from("GOODWILL_SCALE", 1) {
         println!("{name}: GOODWILL_SEED={seed}");
         if let Err(failed) = catch_unwind(AssertUnwindSafe(|| round(seed))) {
             let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults-failed.txt");
@@ -40,7 +41,7 @@ fn with_seeds(name: &str, rounds: u64, round: impl Fn(u64)) {
 #[test]
 fn a_commit_whose_answer_was_lost_is_recognised() {
     let project = Project::demo_in_a_bucket();
-    with_seeds("lost", 12, |seed| {
+    with_seeds("lost", 5, |seed| {
         let before = versions(&project.root()).len() as u64;
         let faults = format!("seed={seed} lost=1@PUT:_goodwill/commits");
         run(&project, &faults, "30s", &SOME).ended_with(0);
@@ -51,7 +52,7 @@ fn a_commit_whose_answer_was_lost_is_recognised() {
 #[test]
 fn a_conflict_with_nothing_written_is_tried_again() {
     let project = Project::demo_in_a_bucket();
-    with_seeds("409", 12, |seed| {
+    with_seeds("409", 5, |seed| {
         let before = versions(&project.root()).len() as u64;
         let faults = format!("seed={seed} 409=0.5@PUT");
         run(&project, &faults, "60s", &SOME).ended_with(0);
@@ -62,7 +63,7 @@ fn a_conflict_with_nothing_written_is_tried_again() {
 #[test]
 fn a_run_gets_through_a_store_that_is_often_busy() {
     let project = Project::demo_in_a_bucket();
-    with_seeds("503", 4, |seed| {
+    with_seeds("503", 2, |seed| {
         let before = versions(&project.root()).len() as u64;
         run(&project, &format!("seed={seed} 503=0.1"), "60s", &SOME).ended_with(0);
         assert_eq!(assert_at_rest(&project.root()), before + 1);
@@ -93,7 +94,7 @@ fn a_store_that_turns_busy_while_tables_are_written_leaves_the_version_before() 
 #[test]
 fn broken_and_hanging_connections_are_tried_again() {
     let project = Project::demo_in_a_bucket();
-    with_seeds("broken", 4, |seed| {
+    with_seeds("broken", 2, |seed| {
         let before = versions(&project.root()).len() as u64;
         let faults = format!("seed={seed} reset=0.1 hang=0.03 hang_for=300ms lost=0.05");
         run(&project, &faults, "60s", &SOME).ended_with(0);
@@ -115,7 +116,7 @@ fn a_store_that_never_answers_does_not_outlast_the_time_given() {
 fn a_body_that_is_cut_never_makes_fewer_rows() {
     let project = Project::demo_in_a_bucket();
     let whole = hashes(&commit(&project.root(), 1));
-    with_seeds("cut", 8, |seed| {
+    with_seeds("cut", 10, |seed| {
         let before = versions(&project.root()).len() as u64;
         let answer = run(&project, &format!("seed={seed} cut=0.2@GET:sources"), "20s", &["-f"]);
         let last = assert_at_rest(&project.root());
@@ -132,7 +133,7 @@ fn a_body_that_is_cut_never_makes_fewer_rows() {
 #[test]
 fn old_and_repeated_pages_of_listings_do_no_harm() {
     let project = Project::demo_in_a_bucket();
-    with_seeds("pages", 4, |seed| {
+    with_seeds("pages", 2, |seed| {
         let before = versions(&project.root()).len() as u64;
         let faults = format!("seed={seed} stale=0.5@GET:list repeated=1@GET:list");
         run(&project, &faults, "20s", &SOME).ended_with(0);

@@ -55,9 +55,13 @@ fn an_example_shows_the_code_it_is_named_after() {
 }
 
 /// Codes that no example can show, and why; each must be shown by a test of its own.
-const WITHOUT_EXAMPLE: [(u16, &str); 2] = [
+const WITHOUT_EXAMPLE: [(u16, &str); 3] = [
     (306, "every file system here honours create-if-absent; the tests of object stores show it"),
     (701, "a folder of this machine always answers; the tests of object stores show it"),
+    (
+        708,
+        "a clean-up takes no run for dead before 48 hours; the tests of clean-ups, with a clock of their own, show it",
+    ),
 ];
 
 #[test]

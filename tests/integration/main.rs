@@ -25,6 +25,7 @@ mod races;
 mod references;
 mod requests;
 mod rust_source;
+mod s3;
 mod scans;
 mod scratch;
 mod secrets;

@@ -77,7 +77,7 @@ fn a_root_that_cannot_be_made_is_named() {
 #[test]
 fn too_little_memory_is_refused_before_anything_is_read() {
     let answer = Project::empty().goodwill(&["run", "--memory-limit", "1KiB"]).ended_with(2);
-    assert!(answer.stderr.contains("`1KiB` is too little memory: write 64MiB or more"), "{}", answer.stderr);
+    assert!(answer.stderr.contains("`1KiB` is too little memory: write 1MiB or more"), "{}", answer.stderr);
 }
 
 /// Checks the demo with another text of `file`; the answer names `code` and comes within a minute.

@@ -107,7 +107,7 @@ pub(in crate::cli) struct ResourceFlags {
     /// Streams within a step; the machine's processors if left out
     #[arg(long, value_name = "NUMBER", value_parser = threads)]
     pub(in crate::cli) threads: Option<usize>,
-    /// The most memory to use, such as 12GiB; at least 64MiB
+    /// The most memory to use, such as 12GiB; at least 1MiB
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub(in crate::cli) memory_limit: Option<u64>,
 }
