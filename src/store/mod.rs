@@ -144,7 +144,7 @@ impl Store {
     ///
     /// Returns [`StoreError::NotFound`] if there is none.
     pub async fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
-        self.get_with(key, GetOptions::default()).await
+        self.get_with(key, GetOptions::default(), None).await
     }
 
     /// Reads the bytes `range` of an object; with `etag` only if the object still bears it.
@@ -159,19 +159,26 @@ impl Store {
         range: Range<u64>,
         etag: Option<&str>,
     ) -> Result<Bytes, StoreError> {
-        let options = GetOptions {
-            range: Some(range.into()),
-            if_match: etag.map(str::to_owned),
-            ..GetOptions::default()
-        };
-        self.get_with(key, options).await
+        let options = GetOptions { range: Some(range.into()), ..GetOptions::default() };
+        self.get_with(key, options, etag).await
     }
 
-    /// Reads, and takes no less than what the store said it would send.
-    async fn get_with(&self, key: &Key, options: GetOptions) -> Result<Bytes, StoreError> {
+    /// Reads, and takes no less than what the store said it would send, and of no other object
+    /// than the one that bears `etag`.
+    async fn get_with(
+        &self,
+        key: &Key,
+        options: GetOptions,
+        etag: Option<&str>,
+    ) -> Result<Bytes, StoreError> {
         let path = &key.to_path()?;
         let read = || async {
             let found = self.client.get_opts(path, options.clone()).await?;
+            let sent = found.meta.e_tag.as_deref().map(bare);
+            if etag.zip(sent.as_deref()).is_some_and(|(etag, sent)| etag != sent) {
+                let source = "another object has its place".into();
+                return Err(object_store::Error::Precondition { path: path.to_string(), source });
+            }
             let promised = found.range.end - found.range.start;
             let content = found.bytes().await?;
             if u64::try_from(content.len()) == Ok(promised) {
@@ -386,7 +393,7 @@ fn info(key: Key, found: &ObjectMeta) -> ObjectInfo {
     ObjectInfo {
         key,
         size: found.size,
-        etag: found.e_tag.clone(),
+        etag: found.e_tag.as_deref().map(bare),
         modified_micros: found.last_modified.timestamp_micros(),
     }
 }
@@ -399,6 +406,11 @@ fn infos(folder: &Key, found: &[ObjectMeta]) -> Result<Vec<ObjectInfo>, StoreErr
     // A store may tell an object on two pages.
     infos.dedup_by(|a, b| a.key == b.key);
     Ok(infos)
+}
+
+/// The mark without quotes: Azure's listings leave out those its other answers have.
+fn bare(etag: &str) -> String {
+    etag.trim_start_matches("W/").trim_matches('"').to_owned()
 }
 
 fn percent_decoded(path: &str) -> String {
