@@ -118,7 +118,7 @@ fn a_body_that_is_cut_never_makes_fewer_rows() {
     let whole = hashes(&commit(&project.root(), 1));
     with_seeds("cut", 10, |seed| {
         let before = versions(&project.root()).len() as u64;
-        let answer = run(&project, &format!("seed={seed} cut=0.2@GET:sources"), "20s", &["-f"]);
+        let answer = run(&project, &format!("seed={seed} cut=0.3@GET:sources"), "20s", &SOME);
         let last = assert_at_rest(&project.root());
         match answer.code {
             Some(0) => assert_eq!(last, before + 1),
