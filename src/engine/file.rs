@@ -101,7 +101,7 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    pub(super) async fn create(layout: &Layout, store: &Store, key: Key) -> Result<Self> {
+    pub(super) fn create(layout: &Layout, store: &Store, key: Key) -> Result<Self> {
         let options = ArrowWriterOptions::new()
             .with_properties(layout.properties.clone())
             .with_skip_arrow_metadata(true);

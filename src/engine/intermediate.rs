@@ -158,7 +158,7 @@ async fn spill(
 ) -> Result<Intermediate> {
     let Target { request, layout, store } = target;
     let layout = layout.clone().with_schema(relaxed(request));
-    let mut file = OpenFile::create(&layout, store, scratch_key(request)?).await?;
+    let mut file = OpenFile::create(&layout, store, scratch_key(request)?)?;
     for batch in kept {
         file.write(&batch).await?;
     }

@@ -226,7 +226,7 @@ impl Table {
         };
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => self.next_file().await?,
+            None => self.next_file()?,
         };
         let added = open.write(&batch).await;
         let full = open.is_full(FILE_BYTES);
@@ -238,10 +238,10 @@ impl Table {
         Ok(())
     }
 
-    async fn next_file(&mut self) -> Result<OpenFile> {
+    fn next_file(&mut self) -> Result<OpenFile> {
         let name = format!("part-{:05}.parquet", self.files.len());
         let key = self.folder.join(&name).map_err(|cause| DataFusionError::External(Box::new(cause)))?;
-        OpenFile::create(&self.layout, &self.store, key).await
+        OpenFile::create(&self.layout, &self.store, key)
     }
 
     /// Gives the files up; the rows that follow are still checked.
@@ -264,7 +264,7 @@ impl Table {
 
     async fn end(&mut self) -> Result<()> {
         if self.open.is_none() && self.files.is_empty() && !self.spoiled {
-            self.open = Some(self.next_file().await?);
+            self.open = Some(self.next_file()?);
         }
         if let Some(open) = self.open.take() {
             self.files.push(open.finish().await?);

@@ -11,7 +11,7 @@ use super::StoreError;
 use super::faults::Faults;
 
 /// How long a request is tried again before the store is said not to answer.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The variable that says it otherwise, such as `45s` or `5m`.
 const PATIENCE_VARIABLE: &str = "GOODWILL_STORE_PATIENCE";
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn patience_is_read_and_nonsense_is_refused() {
         assert_eq!(of(PATIENCE_VARIABLE, "45s").expect("a length").patience(), Duration::from_secs(45));
-        assert_eq!(of(PATIENCE_VARIABLE, "5m").expect("a length").patience(), Duration::from_secs(300));
+        assert_eq!(of(PATIENCE_VARIABLE, "5m").expect("a length").patience(), Duration::from_mins(5));
         for nonsense in ["", "0s", "-3s", "soon", "5"] {
             assert!(of(PATIENCE_VARIABLE, nonsense).is_err(), "{nonsense}");
         }

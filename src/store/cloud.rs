@@ -128,9 +128,9 @@ const ENDPOINTS: [&str; 6] = [
 /// Proxies (`HTTPS_PROXY`, `NO_PROXY`) and `SSL_CERT_FILE` are read by the HTTP client itself.
 fn options(access: &Access, own: &'static str) -> Result<ClientOptions, StoreError> {
     // Whoever writes http:// means it.
-    let means_http = |name: &&str| access.variable(name).is_some_and(|url| url.starts_with("http://"));
+    let means_http = |name: &str| access.variable(name).is_some_and(|url| url.starts_with("http://"));
     let mut options = ClientOptions::new()
-        .with_allow_http(ENDPOINTS.iter().any(|name| means_http(&name)))
+        .with_allow_http(ENDPOINTS.iter().any(|name| means_http(name)))
         .with_config(ClientConfigKey::Timeout, REQUEST_TIMEOUT)
         .with_config(ClientConfigKey::ConnectTimeout, CONNECT_TIMEOUT);
     for name in [own, "GOODWILL_CA_BUNDLE"] {

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -86,10 +85,13 @@ pub enum Created {
 ///
 /// Returns [`StoreError::InvalidLocation`] for any other kind of location, and
 /// [`StoreError::Setting`] if a variable of the environment cannot be used.
+#[expect(clippy::disallowed_types, reason = "every store is made here")]
 pub fn open(location: &str, base: &FilePath, access: &Access) -> Result<Store, StoreError> {
     let location = Location::parse(location, base)?;
     let client: Arc<dyn ObjectStore> = match location.place {
-        Place::Folder(_) => Arc::new(PrefixStore::new(LocalFileSystem::new(), location.prefix.clone())),
+        Place::Folder(_) => {
+            Arc::new(PrefixStore::new(object_store::local::LocalFileSystem::new(), location.prefix.clone()))
+        }
         Place::Bucket(cloud) => cloud::client(cloud, &location, access)?,
     };
     Ok(Store {
@@ -345,6 +347,7 @@ impl Store {
     /// A bucket in memory: the stand-in for Google Cloud Storage, for which there is no server
     /// that speaks the requests of the storage client.
     #[cfg(test)]
+    #[expect(clippy::disallowed_types, reason = "every store is made here")]
     pub(crate) fn in_memory() -> Self {
         let url = Url::parse("gs://in-memory/").unwrap_or_else(|_| unreachable!("it is a URL"));
         Self {

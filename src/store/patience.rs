@@ -19,11 +19,13 @@ pub(super) struct Patience {
 
 impl Patience {
     /// Patience for `time`, from now on.
+    #[expect(clippy::disallowed_methods, reason = "no result depends on how long somebody waits")]
     pub(super) fn of(time: Duration) -> Self {
         Self { end: Instant::now() + time, wait: FIRST_WAIT }
     }
 
     /// Waits for another try; `false` at once if patience has ended.
+    #[expect(clippy::disallowed_methods, reason = "no result depends on how long somebody waits")]
     pub(super) async fn once_more(&mut self) -> bool {
         if Instant::now() >= self.end {
             return false;
