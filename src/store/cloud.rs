@@ -198,8 +198,13 @@ impl HttpService for QuickToMissCredentials {
         if !METADATA_HOSTS.contains(&host) {
             return self.0.execute(request).await;
         }
-        let absent = |_| HttpError::new(HttpErrorKind::Unknown, std::io::Error::other(NO_CREDENTIALS));
-        self.0.execute(request).await.map_err(absent)
+        let absent = || HttpError::new(HttpErrorKind::Unknown, std::io::Error::other(NO_CREDENTIALS));
+        match self.0.execute(request).await {
+            // Some machines answer there, and have no role to give.
+            Ok(answer) if answer.status().is_client_error() => Err(absent()),
+            Ok(answer) => Ok(answer),
+            Err(_) => Err(absent()),
+        }
     }
 }
 
