@@ -38,6 +38,17 @@ pub(super) fn is_refusal(said: &str) -> bool {
     ["401", "403"].iter().any(|status| said.starts_with(status)) || advice(said).is_some()
 }
 
+/// Whether the store calls the request itself wrong: any 4xx but those that speak of a moment
+/// (RFC 9110, section 15.5; RFC 6585, section 4; RFC 8470, section 5.2) and 412, which tells that
+/// a condition did not hold.
+pub(super) fn is_wrong(said: &str) -> bool {
+    let status =
+        said.split(' ').next().filter(|status| status.len() == 3).and_then(|status| status.parse().ok());
+    status.is_some_and(|status: u16| {
+        (400..500).contains(&status) && ![408, 409, 412, 425, 429].contains(&status)
+    })
+}
+
 /// What to do about a refusal that only a person can mend; `None` for any other answer.
 pub(super) fn advice(said: &str) -> Option<&'static str> {
     let known = ADVICE.iter().find(|(codes, _)| codes.iter().any(|code| said.contains(code)));
@@ -101,6 +112,25 @@ mod tests {
         let said = said(text).expect("an answer");
         assert_eq!(said, "503 Service Unavailable, SlowDown");
         assert_eq!(advice(&said), None);
+    }
+
+    #[test]
+    fn a_wrong_request_is_not_sent_again_and_a_busy_moment_is_waited_for() {
+        for wrong in
+            ["400 Bad Request, InvalidArgument: x", "416 Range Not Satisfiable", "405 Method Not Allowed"]
+        {
+            assert!(is_wrong(wrong), "{wrong}");
+        }
+        for moment in [
+            "408 Request Timeout",
+            "409 Conflict",
+            "412 Precondition Failed",
+            "429 Too Many Requests",
+            "503 x",
+        ] {
+            assert!(!is_wrong(moment), "{moment}");
+        }
+        assert!(!is_wrong("4 of 12 bytes came") && !is_wrong("connection refused"));
     }
 
     #[test]

@@ -83,6 +83,12 @@ impl StoreError {
         matches!(self, Self::DiskFull { .. } | Self::Unavailable { .. })
     }
 
+    /// Whether the very same request may succeed a moment later: the store did not answer, or was
+    /// busy, and did not call the request wrong.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable { cause, .. } if !answers::is_wrong(&said(cause.as_ref())))
+    }
+
     /// Whether the object is not there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {

@@ -204,8 +204,8 @@ impl Store {
                 Ok(done) => return Ok(done),
                 Err(cause) => self.failed(key, cause),
             };
-            let may_pass = matches!(cause, StoreError::Unavailable { .. });
-            if matches!(self.place, Place::Folder(_)) || !may_pass || !patience.once_more().await {
+            let is_final = matches!(self.place, Place::Folder(_)) || !cause.may_pass();
+            if is_final || !patience.once_more().await {
                 return Err(cause);
             }
         }
@@ -278,10 +278,7 @@ impl Store {
                 let (root, path) = (Arc::clone(root), root.join(key.as_str()));
                 self.blocking(key, move || local::create(&root, &path, &content)).await
             }
-            Place::Bucket(_) => {
-                let created = create::create(&*self.client, &key.to_path()?, &content, self.patience).await;
-                created.map_err(|cause| self.failed(key, cause))
-            }
+            Place::Bucket(_) => create::create(self, key, &content).await,
         }
     }
 
