@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 
 use super::analyze::Typed;
 use super::context::table_name;
+use super::kept::Content;
 use super::reader::FileMetadata;
 use super::scan::{Files, Scans};
 use crate::interval::Instant;
@@ -37,13 +38,15 @@ pub struct DataFile {
     pub etag: Option<String>,
     /// What its footer says, if it was read before.
     pub metadata: Option<FileMetadata>,
+    /// All of it, if this run has just written it and had room to keep it.
+    pub content: Option<Content>,
 }
 
 impl DataFile {
     /// A file of ours, which nobody ever writes over.
     #[must_use]
     pub const fn unchanging(store: Store, key: Key, size: u64, rows: u64) -> Self {
-        Self { store, key, size, rows, etag: None, metadata: None }
+        Self { store, key, size, rows, etag: None, metadata: None, content: None }
     }
 }
 

@@ -17,6 +17,7 @@ use futures::{FutureExt, TryStreamExt};
 use super::analyze::Typed;
 use super::binding::{Bindings, bind};
 use super::errors::{Unplanned, is_out_of_memory, running};
+use super::kept::Room;
 use super::memory::{Effort, Share};
 use super::runtime::Runtime;
 use super::scan::{Scans, unreadable_files};
@@ -58,6 +59,7 @@ pub struct Engine {
 pub(super) struct Inner {
     pub(super) options: EngineOptions,
     pub(super) scans: Arc<Scans>,
+    pub(super) room: Arc<Room>,
     runtime: Runtime,
     spill: PathBuf,
 }
@@ -77,7 +79,8 @@ impl Engine {
         make_folder(&spill).map_err(no_folder)?;
         let no_threads = |_| Diagnostic::error(code::OUT_OF_MEMORY, "threads for the plan cannot be started");
         let runtime = Runtime::try_new(options.threads).map_err(no_threads)?;
-        Ok(Self { inner: Arc::new(Inner { options, scans: Arc::default(), runtime, spill }) })
+        let room = Arc::new(Room::within(options.memory_limit));
+        Ok(Self { inner: Arc::new(Inner { options, scans: Arc::default(), room, runtime, spill }) })
     }
 
     /// All memory and threads, for a step that runs alone.

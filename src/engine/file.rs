@@ -15,7 +15,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
 
+use super::binding::DataFile;
 use super::hex::hexadecimal;
+use super::kept::{Content, Keeper, Room};
 use super::stats::{ColumnStats, extremes};
 use crate::project::{Contract, Privacy};
 use crate::store::{Key, Store, StoreError, Upload};
@@ -38,6 +40,17 @@ pub struct WrittenFile {
     pub sha256: String,
     /// What its columns hold.
     pub columns: Vec<ColumnStats>,
+    /// All of it, if there was room to keep it.
+    pub content: Option<Content>,
+}
+
+impl WrittenFile {
+    /// The file as others read it from `store`.
+    #[must_use]
+    pub fn to_data_file(&self, store: &Store) -> DataFile {
+        let stored = DataFile::unchanging(store.clone(), self.key.clone(), self.bytes, self.rows);
+        DataFile { content: self.content.clone(), ..stored }
+    }
 }
 
 /// How files are written; the same for every file of a table.
@@ -98,6 +111,7 @@ pub(super) struct OpenFile {
     rows: u64,
     columns: Vec<ColumnStats>,
     private: Vec<bool>,
+    keeper: Option<Keeper>,
 }
 
 impl OpenFile {
@@ -116,7 +130,13 @@ impl OpenFile {
             rows: 0,
             columns: layout.schema.fields().iter().map(|field| ColumnStats::new(field.name())).collect(),
             private: layout.private.clone(),
+            keeper: None,
         })
+    }
+
+    /// Keeps the bytes too, while `room` has place for them.
+    pub(super) fn kept_in(self, room: &Arc<Room>) -> Self {
+        Self { keeper: Some(Keeper::new(Arc::clone(room))), ..self }
     }
 
     /// Adds rows; a full row group goes to the store.
@@ -137,15 +157,29 @@ impl OpenFile {
         self.writer.in_progress_rows() == 0 && self.bytes >= bytes
     }
 
-    pub(super) async fn finish(mut self) -> Result<WrittenFile> {
+    /// Ends the file: every byte is with the upload, which the caller finishes.
+    pub(super) async fn close(mut self) -> Result<(WrittenFile, Upload)> {
         if let Err(cause) = self.end().await {
             // The first failure is what a person needs.
             let _ = self.upload.abort().await;
             return Err(cause);
         }
-        self.upload.finish().await.map_err(store_error)?;
-        let sha256 = hexadecimal(&self.hash.finalize());
-        Ok(WrittenFile { key: self.key, bytes: self.bytes, rows: self.rows, sha256, columns: self.columns })
+        let file = WrittenFile {
+            key: self.key,
+            bytes: self.bytes,
+            rows: self.rows,
+            sha256: hexadecimal(&self.hash.finalize()),
+            columns: self.columns,
+            content: self.keeper.and_then(Keeper::whole),
+        };
+        Ok((file, self.upload))
+    }
+
+    /// Ends the file and waits until it is in the store.
+    pub(super) async fn finish(self) -> Result<WrittenFile> {
+        let (file, upload) = self.close().await?;
+        upload.finish().await.map_err(store_error)?;
+        Ok(file)
     }
 
     pub(super) async fn abort(self) {
@@ -164,6 +198,9 @@ impl OpenFile {
             return Ok(());
         }
         self.hash.update(&ready);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.add(&ready);
+        }
         self.bytes += u64::try_from(ready.len()).unwrap_or(u64::MAX);
         self.upload.write(Bytes::from(ready)).await.map_err(store_error)
     }

@@ -5,6 +5,7 @@
 //! streams and the memory; arithmetic that does not fit is an error; no SQL reads rows past its
 //! source's [`Cut`]. DataFusion's types do not leave this module but inside [`Typed`].
 
+mod ahead;
 mod analyze;
 mod binding;
 mod calls;
@@ -23,6 +24,7 @@ mod footer;
 mod grain;
 mod hex;
 mod intermediate;
+mod kept;
 mod keys;
 mod lineage;
 mod memory;
@@ -45,11 +47,12 @@ pub use checks::{Broken, RowCheck};
 pub use execute::{Engine, EngineOptions, Values};
 pub use file::WrittenFile;
 pub use intermediate::{Intermediate, MaterializeRequest};
+pub use kept::Content;
 pub use memory::Share;
 pub use reader::FileMetadata;
 pub use scan::{Footer, read_footer};
 pub use stats::ColumnStats;
-pub use write::{OnProgress, Progress, WriteRequest, Written};
+pub use write::{Computed, OnProgress, Progress, WriteRequest, Written};
 
 /// The program and the engine that compute: part of every fingerprint.
 pub const VERSION: &str = concat!("goodwill ", env!("CARGO_PKG_VERSION"), " datafusion 55.2");

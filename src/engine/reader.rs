@@ -3,8 +3,8 @@
 //! **Invariant:** every request bears the pinned mark, so a file that was replaced gives an error
 //! and never a mixture. A column has as many values as its footer says, or reading it fails. Everything
 //! in a file that could make rows disappear and cannot be checked, page indexes and bloom filters,
-//! is not read. What is asked for in one step is fetched together: near ranges in one request, far
-//! ones at the same time.
+//! is not read. What is asked for in one step is fetched together ([`fetch_together`]), and what will
+//! be asked for next is fetched meanwhile ([`Ahead`]).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,18 +13,18 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use datafusion::common::DataFusionError;
-use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::listing::{FileRange, PartitionedFile};
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::path::Path;
-use object_store::{OBJECT_STORE_COALESCE_DEFAULT, coalesce_ranges};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ParquetMetaData;
 
+use super::ahead::{Ahead, fetch_together};
 use super::binding::DataFile;
 use super::footer::{self, TAIL};
 use super::pages::{self, Promised};
@@ -74,21 +74,24 @@ impl ParquetFileReaderFactory for Readers {
         let location = file.object_meta.location;
         let known = self.0.get(&location).cloned();
         let known = known.ok_or_else(|| DataFusionError::Internal(format!("{location} was not pinned")))?;
-        Ok(Box::new(Reader::new(known)))
+        Ok(Box::new(Reader { part: file.range, ..Reader::new(known) }))
     }
 }
 
 /// A file of a known size.
 pub(super) struct Reader {
-    file: DataFile,
+    file: Arc<DataFile>,
+    /// The part of the file this reader is for; all of it without one.
+    part: Option<FileRange>,
+    ahead: Option<Ahead>,
     read: Option<Arc<ParquetMetaData>>,
     /// What the footer promises of the columns, by where their pages lie.
     chunks: BTreeMap<(u64, u64), Promised>,
 }
 
 impl Reader {
-    pub(super) const fn new(file: DataFile) -> Self {
-        Self { file, read: None, chunks: BTreeMap::new() }
+    pub(super) fn new(file: DataFile) -> Self {
+        Self { file: Arc::new(file), part: None, ahead: None, read: None, chunks: BTreeMap::new() }
     }
 
     async fn metadata(&mut self) -> Result<Arc<ParquetMetaData>> {
@@ -117,7 +120,7 @@ impl Reader {
     async fn look_at_empty_groups(&self) -> Result<()> {
         for ((start, end), promised) in self.chunks.iter().filter(|(_, promised)| promised.rows == 0) {
             if end.saturating_sub(*start) > FIRST_LOOK
-                || !pages::hold(&self.fetch(*start..*end).await?, *promised)
+                || !pages::hold(&fetch(&self.file, *start..*end).await?, *promised)
             {
                 return Err(miscounted());
             }
@@ -127,34 +130,26 @@ impl Reader {
 
     async fn footer(&self) -> Result<Bytes> {
         let start = self.file.size.saturating_sub(FIRST_LOOK);
-        let end = self.fetch(start..self.file.size).await?;
+        let end = fetch(&self.file, start..self.file.size).await?;
         let tail = end.len().checked_sub(usize::try_from(TAIL)?).ok_or_else(shorter)?;
         let range = footer::footer_range(self.file.size, &end[tail..])?;
         match range.start.checked_sub(start) {
             Some(from) => Ok(end.slice(usize::try_from(from)?..tail)),
             None => {
-                let mut footer = BytesMut::from(self.fetch(range.start..start).await?);
+                let mut footer = BytesMut::from(fetch(&self.file, range.start..start).await?);
                 footer.extend_from_slice(&end[..tail]);
                 Ok(footer.freeze())
             }
         }
     }
 
-    async fn fetch(&self, range: Range<u64>) -> Result<Bytes> {
-        let length = range.end.saturating_sub(range.start);
-        if length == 0 {
-            return Ok(Bytes::new());
-        }
-        let read = self.file.store.get_range(&self.file.key, range, self.file.etag.as_deref()).await;
-        let bytes = read.map_err(failed)?;
-        if u64::try_from(bytes.len())? == length { Ok(bytes) } else { Err(shorter()) }
-    }
-
     async fn fetch_all(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.metadata().await?;
-        let reader = &*self;
-        let fetched =
-            coalesce_ranges(ranges, |range| reader.fetch(range), OBJECT_STORE_COALESCE_DEFAULT).await?;
+        let metadata = self.metadata().await?;
+        let next = Ahead::of(&self.file, &metadata, ranges, self.part.as_ref());
+        let fetched = match std::mem::replace(&mut self.ahead, next) {
+            Some(ahead) if ahead.is_of(ranges) => ahead.fetched().await?,
+            _ => fetch_together(Arc::clone(&self.file), ranges.to_vec()).await?,
+        };
         for (range, bytes) in ranges.iter().zip(&fetched) {
             if u64::try_from(bytes.len())? != range.end.saturating_sub(range.start) {
                 return Err(shorter());
@@ -183,6 +178,20 @@ impl AsyncFileReader for Reader {
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         self.metadata().boxed()
     }
+}
+
+/// Reads a range of a pinned file, all of it.
+pub(super) async fn fetch(file: &DataFile, range: Range<u64>) -> Result<Bytes> {
+    let length = range.end.saturating_sub(range.start);
+    if length == 0 {
+        return Ok(Bytes::new());
+    }
+    if let Some(content) = &file.content {
+        return content.slice(range).ok_or_else(shorter);
+    }
+    let read = file.store.get_range(&file.key, range, file.etag.as_deref()).await;
+    let bytes = read.map_err(failed)?;
+    if u64::try_from(bytes.len())? == length { Ok(bytes) } else { Err(shorter()) }
 }
 
 fn promises(metadata: &ParquetMetaData) -> Result<BTreeMap<(u64, u64), Promised>> {

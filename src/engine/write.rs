@@ -15,15 +15,16 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Sort, SortExpr};
 use futures::TryStreamExt;
 
 use super::analyze::Typed;
-use super::binding::{Binding, Bindings, Cut, DataFile};
+use super::binding::{Binding, Bindings, Cut};
 use super::checks::{Broken, Checker, RowCheck, broken_grain, neighbours};
 use super::execute::{Engine, Job};
 use super::file::{Layout, OpenFile, WrittenFile};
+use super::kept::Room;
 use super::memory::Share;
 use super::session::BATCH_ROWS;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::project::Contract;
-use crate::store::{Key, Store};
+use crate::store::{Key, Store, Upload};
 
 /// A file ends with the row group that reaches this size.
 const FILE_BYTES: u64 = 256 * 1024 * 1024;
@@ -59,6 +60,33 @@ pub struct WriteRequest {
     pub on_progress: Option<OnProgress>,
 }
 
+/// A table whose rows are computed, checked and readable, and whose last bytes may still be on
+/// their way to the store.
+#[derive(Debug)]
+pub struct Computed {
+    written: Written,
+    uploads: Vec<Upload>,
+}
+
+impl Computed {
+    /// The files, which may be read already.
+    #[must_use]
+    pub const fn written(&self) -> &Written {
+        &self.written
+    }
+
+    /// Waits until every file is in the store.
+    ///
+    /// # Errors
+    ///
+    /// Returns the store's finding; then some of the files are not there.
+    pub async fn stored(self) -> Result<Written, Diagnostics> {
+        let uploads = self.uploads.into_iter().map(Upload::finish);
+        futures::future::try_join_all(uploads).await.map_err(|cause| cause.to_diagnostic())?;
+        Ok(self.written)
+    }
+}
+
 /// What became of a write.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
@@ -71,29 +99,31 @@ pub struct Written {
 impl Engine {
     /// Computes a table and writes it as Parquet.
     ///
-    /// All rows pass the checks even after one is broken, so that every count is whole.
+    /// All rows pass the checks even after one is broken, so that every count is whole. Files that
+    /// stay in memory can be read before the store has them: [`Computed::stored`] waits for that.
     ///
     /// # Errors
     ///
     /// Returns what failed while it ran: GW0402 naming a bad input, GW0502 overflow, GW0503 NaN,
     /// GW0504 a value that does not fit, GW0702, GW0703. Uploads that were begun are aborted.
-    pub async fn write(&self, request: &WriteRequest, share: Share) -> Result<Written, Diagnostics> {
+    pub async fn write(&self, request: &WriteRequest, share: Share) -> Result<Computed, Diagnostics> {
         let order = total_order(&request.contract);
         let plan = sorted(&request.typed, &order);
         let layout =
             Layout::try_new(&request.contract, &order, &request.footer).map_err(|cause| self.bug(&cause))?;
         let layout = Arc::new(layout);
         let request = &WriteRequest { contract: self.told(&request.contract), ..request.clone() };
-        let written = self.attempt(&request.typed, &request.bindings, share, |job| {
-            let (plan, layout, request) = (plan.clone(), Arc::clone(&layout), request.clone());
-            async move { Table::new(&request, layout)?.write(&job, &plan).await }
+        let computed = self.attempt(&request.typed, &request.bindings, share, |job| {
+            let (plan, request) = (plan.clone(), request.clone());
+            let (layout, room) = (Arc::clone(&layout), Arc::clone(&self.inner.room));
+            async move { Table::new(&request, layout, room)?.write(&job, &plan).await }
         });
-        let mut written = written.await?;
+        let mut computed = computed.await?;
         if request.checks.contains(&RowCheck::Grain) && !neighbours(&request.contract) {
-            let found = self.repeated_keys(request, &written, share).await?;
-            written.broken.extend(found);
+            let found = self.repeated_keys(request, &computed.written, share).await?;
+            computed.written.broken.extend(found);
         }
-        Ok(written)
+        Ok(computed)
     }
 
     #[expect(clippy::unused_self, reason = "reads like the other findings")]
@@ -109,10 +139,7 @@ impl Engine {
         written: &Written,
         share: Share,
     ) -> Result<Option<Broken>, Diagnostics> {
-        let files = written
-            .files
-            .iter()
-            .map(|file| DataFile::unchanging(request.store.clone(), file.key.clone(), file.bytes, file.rows));
+        let files = written.files.iter().map(|file| file.to_data_file(&request.store));
         let schema = request.contract.schema();
         let binding =
             Binding::Parquet { files: files.collect(), schema, cut: Cut::default(), sorted_by: Vec::new() };
@@ -155,15 +182,18 @@ struct Table {
     folder: Key,
     checker: Checker,
     on_progress: Option<OnProgress>,
+    room: Arc<Room>,
     open: Option<OpenFile>,
     files: Vec<WrittenFile>,
+    /// Of the last file, if others can read it before it is in the store.
+    uploads: Vec<Upload>,
     rows: u64,
     /// Whether a required column had a null: then no file could keep the contract.
     spoiled: bool,
 }
 
 impl Table {
-    fn new(request: &WriteRequest, layout: Arc<Layout>) -> Result<Self> {
+    fn new(request: &WriteRequest, layout: Arc<Layout>, room: Arc<Room>) -> Result<Self> {
         let mut checks = request.checks.clone();
         if !neighbours(&request.contract) {
             checks.retain(|check| *check != RowCheck::Grain);
@@ -174,14 +204,16 @@ impl Table {
             folder: request.folder.clone(),
             checker: Checker::try_new(&checks, &request.contract)?,
             on_progress: request.on_progress.clone(),
+            room,
             open: None,
             files: Vec::new(),
+            uploads: Vec::new(),
             rows: 0,
             spoiled: false,
         })
     }
 
-    async fn write(mut self, job: &Job, plan: &LogicalPlan) -> Result<Written> {
+    async fn write(mut self, job: &Job, plan: &LogicalPlan) -> Result<Computed> {
         match self.write_all(job, plan).await {
             Ok(()) => {}
             Err(cause) => {
@@ -191,7 +223,8 @@ impl Table {
                 return Err(cause);
             }
         }
-        Ok(Written { files: self.files, broken: self.checker.finish() })
+        let written = Written { files: self.files, broken: self.checker.finish() };
+        Ok(Computed { written, uploads: self.uploads })
     }
 
     async fn write_all(&mut self, job: &Job, plan: &LogicalPlan) -> Result<()> {
@@ -241,7 +274,7 @@ impl Table {
     fn next_file(&mut self) -> Result<OpenFile> {
         let name = format!("part-{:05}.parquet", self.files.len());
         let key = self.folder.join(&name).map_err(|cause| DataFusionError::External(Box::new(cause)))?;
-        OpenFile::create(&self.layout, &self.store, key)
+        Ok(OpenFile::create(&self.layout, &self.store, key)?.kept_in(&self.room))
     }
 
     /// Gives the files up; the rows that follow are still checked.
@@ -266,9 +299,14 @@ impl Table {
         if self.open.is_none() && self.files.is_empty() && !self.spoiled {
             self.open = Some(self.next_file()?);
         }
-        if let Some(open) = self.open.take() {
-            self.files.push(open.finish().await?);
+        let Some(open) = self.open.take() else { return Ok(()) };
+        let (file, upload) = open.close().await?;
+        if file.content.is_some() {
+            self.uploads.push(upload);
+        } else {
+            upload.finish().await.map_err(|cause| DataFusionError::External(Box::new(cause)))?;
         }
+        self.files.push(file);
         Ok(())
     }
 }

@@ -33,9 +33,15 @@ impl Lake {
     /// Returns [`LakeError::Gap`] if a commit is missing before it, and
     /// [`LakeError::FormatTooNew`] if a newer program wrote it.
     pub async fn last_commit(&self) -> Result<Option<Commit>, LakeError> {
-        match self.last_version().await? {
-            Some(version) => self.required_commit(version).await.map(Some),
-            None => Ok(None),
+        let Some(mut last) = self.versions().await?.last().copied() else { return Ok(None) };
+        loop {
+            // A listing may be old, so the name after its last is tried, and what it told read meanwhile.
+            let read = self.required_commit(last);
+            let (is_last, commit) = futures::join!(self.is_last(last), read);
+            if is_last? {
+                return commit.map(Some);
+            }
+            last += 1;
         }
     }
 
@@ -86,8 +92,9 @@ impl Lake {
     /// same call tells.
     pub async fn try_commit(&self, commit: &Commit) -> Result<CommitOutcome, LakeError> {
         let commit = &commit.clone().without_personal_data();
-        self.refuse_invalid(commit).await?;
-        self.claim(commit).await?;
+        let (valid, claimed) = futures::join!(self.refuse_invalid(commit), self.claim(commit));
+        valid?;
+        claimed?;
         match self.store().sync(&self.added_files(commit)?).await {
             Ok(()) => {}
             // A clean-up may remove the files of an attempt whose version another has.
@@ -118,13 +125,9 @@ impl Lake {
         Ok(winner.map(|winner| CommitOutcome::Lost { winner: Box::new(winner) }))
     }
 
-    /// The last version. A listing may be old, so the names after its last are tried.
-    pub(super) async fn last_version(&self) -> Result<Option<u64>, LakeError> {
-        let Some(mut last) = self.versions().await?.last().copied() else { return Ok(None) };
-        while self.store().head(&layout::commit(last + 1)?).await?.is_some() {
-            last += 1;
-        }
-        Ok(Some(last))
+    /// Whether no commit comes after `version`, which is there: there are no gaps.
+    pub(super) async fn is_last(&self, version: u64) -> Result<bool, LakeError> {
+        Ok(self.store().head(&layout::commit(version + 1)?).await?.is_none())
     }
 
     /// The versions there are, ascending, proven to have no gap. The first may be any: clean-up

@@ -50,7 +50,7 @@ pub struct Orphan {
 }
 
 /// How many tables, or views, are looked at together.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 32;
 
 /// The commits read so far, so that none is read twice.
 #[derive(Default, Clone)]
@@ -90,20 +90,30 @@ impl Lake {
     /// program wrote to a table's log; and any failure of the store, after which the same call
     /// goes on where this one stopped.
     pub async fn roll_forward(&self) -> Result<Recovered, LakeError> {
+        self.roll_forward_to(self.last_commit().await?).await
+    }
+
+    /// As [`Lake::roll_forward`], where `last` was the last commit a moment ago.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lake::roll_forward`].
+    pub async fn roll_forward_to(&self, last: Option<Commit>) -> Result<Recovered, LakeError> {
         let mut done = Recovered::default();
         let mut commits = Commits::default();
+        let mut known = last;
         loop {
-            let Some(last) = self.last_commit().await?.map(Arc::new) else { return Ok(done) };
+            let Some(last) = known.map(Arc::new) else { return Ok(done) };
             commits.0.insert(last.version, Arc::clone(&last));
             let foreign = self.roll_tables(&last, &commits, &mut done).await?;
             step("before_views");
             self.write_views(&last, &mut done).await?;
             step("after_views");
-            if self.last_version().await? != Some(last.version) {
-                continue;
+            if self.is_last(last.version).await? {
+                done.version = Some(last.version);
+                return foreign.map_or(Ok(done), Err);
             }
-            done.version = Some(last.version);
-            return foreign.map_or(Ok(done), Err);
+            known = self.last_commit().await?;
         }
     }
 
@@ -173,8 +183,8 @@ impl Lake {
     ) -> Result<Option<RolledForward>, LakeError> {
         let Some(entry) = last.tables.get(table) else { return Ok(None) };
         let to = entry.delta.version;
-        let missing = self.missing_versions(table, to, entry.built_in).await?;
-        let due = self.due_checkpoint(table, to).await?;
+        let missing = self.missing_versions(table, to, entry.built_in);
+        let (missing, due) = futures::try_join!(missing, self.due_checkpoint(table, to))?;
         let Some(from) = missing.first().copied().into_iter().chain(due).min() else {
             return Ok(None);
         };
@@ -194,21 +204,23 @@ impl Lake {
         Ok(missing.first().map(|from| RolledForward { from: *from, to }))
     }
 
-    /// The versions up to `to` that are not there. Usually none: then one request tells.
+    /// The versions up to `to` that are not there; usually none.
     async fn missing_versions(
         &self,
         table: &NodeName,
         to: u64,
         commit: u64,
     ) -> Result<BTreeSet<u64>, LakeError> {
-        if let Some(content) = self.read(&layout::delta_version(table, to)?).await? {
+        let (key, log) = (layout::delta_version(table, to)?, layout::delta_log(table)?);
+        let listed = async { Ok(self.store().list(&log).await?) };
+        let (found, listed) = futures::try_join!(self.read(&key), listed)?;
+        if let Some(content) = found {
             return if delta::is_ours(&content, commit) {
                 Ok(BTreeSet::new())
             } else {
                 Err(LakeError::ForeignLog { table: table.clone(), version: to })
             };
         }
-        let listed = self.store().list(&layout::delta_log(table)?).await?;
         let numbers = |suffix| listed.iter().filter_map(move |info| layout::numbered(&info.key, suffix));
         let present: BTreeSet<u64> = numbers(".json").collect();
         // Versions below a checkpoint may have been cleaned away.
@@ -328,9 +340,10 @@ impl Lake {
     }
 
     async fn write_views(&self, commit: &Commit, done: &mut Recovered) -> Result<(), LakeError> {
+        // Where a table changed, its name stands before other files.
+        let is_new = !done.tables.is_empty();
         let written = views::generate(self, commit)?.into_iter().map(|view| async move {
-            let found = self.read(&view.key).await?;
-            if found.as_deref() == Some(view.content.as_bytes()) {
+            if !is_new && self.read(&view.key).await?.as_deref() == Some(view.content.as_bytes()) {
                 return Ok(None);
             }
             self.store().put(&view.key, view.content.into()).await?;

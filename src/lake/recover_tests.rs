@@ -52,7 +52,8 @@ async fn agrees(lake: &Lake, commit: &Commit) {
 async fn a_bucket_in_memory_gets_the_very_logs_a_folder_gets() {
     let folder = tempfile::tempdir().unwrap();
     let on_disk = root(&folder).await;
-    let in_memory = Lake::open_to_publish(crate::store::Store::in_memory(), &attempt("probe")).await.unwrap();
+    let (in_memory, _) =
+        Lake::open_to_publish(crate::store::Store::in_memory(), &attempt("probe")).await.unwrap();
     let mut written = Vec::new();
     for lake in [on_disk, in_memory] {
         let last = publish(&lake, 12).await;

@@ -26,7 +26,7 @@ pub(super) fn attempt(text: &str) -> AttemptId {
 
 pub(super) async fn root(folder: &tempfile::TempDir) -> Lake {
     let store = store::open("root", folder.path(), &store::Access::to_folders()).unwrap();
-    Lake::open_to_publish(store, &attempt("probe")).await.unwrap()
+    Lake::open_to_publish(store, &attempt("probe")).await.unwrap().0
 }
 
 #[expect(clippy::fn_params_excessive_bools, reason = "a line of the table of columns below")]

@@ -74,7 +74,7 @@ pub async fn gc(around: &Surroundings, common: &Common, request: GcRequest) -> R
         let bug = |cause: crate::ident::InvalidName| Diagnostic::error(code::BUG, cause.to_string());
         let word = AttemptId::parse(&(around.fresh_word)()).map_err(bug)?;
         // A store that overwrites where it should refuse cannot decide who comes first.
-        lake = Lake::open_to_publish(lake.store().clone(), &word).await?;
+        (lake, _) = Lake::open_to_publish(lake.store().clone(), &word).await?;
     }
     let cleanup = lake.plan_cleanup(retention, (around.clock)()).await?;
     let done = match request.mode {

@@ -9,11 +9,12 @@ use super::{Common, Error, OnFailure, Publication, Surroundings, context};
 use crate::count::counted;
 use crate::diagnostic::{Diagnostic, code};
 use crate::ident::AttemptId;
-use crate::lake::{self, Lake, Recovered};
+use crate::lake::{self, Commit, Lake, Recovered};
 use crate::plan::{self, Ending, Event, Outcome, Phase, Plan, Request};
 use crate::report;
 use crate::run::{self, AfterFailure, Ended, Job, Mode, Until};
 use crate::state::{self, State};
+use crate::store::Store;
 
 /// How often a run plans again after another published first.
 const RACES: usize = 5;
@@ -30,15 +31,21 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
     let sources = context::sources(around, common, pipeline)?;
     let root = context::root(around, common, pipeline)?;
     let run_id = (around.fresh_word)();
-    let lake = Lake::open_to_publish(root, &attempt(&run_id)?).await?;
     around.observer.notice(Event::Phase(Phase::Recover));
-    tell(around, &lake.roll_forward().await?);
+    let name = attempt(&run_id)?;
+    // The root is made ready while the sources are looked at: on a far store both take their time.
+    let (ready, looked) =
+        futures::join!(ready(around, root, &name), state::pin(&asked.graph, &sources, None));
+    let (lake, last) = ready?;
+    let mut state = State { last, ..looked? };
     let scratch = Scratch::of(around, &run_id)?;
     scratch.sweep().await;
     let engine = context::engine(around, common, Some(pipeline), scratch.path())?;
     for race in 0..RACES {
-        let last = lake.last_commit().await?;
-        let state = state::pin(&asked.graph, &sources, last).await?;
+        if race > 0 {
+            let last = lake.last_commit().await?;
+            state = state::pin(&asked.graph, &sources, last).await?;
+        }
         lake::step("before_plan");
         let typed = asked.analyze(&state)?;
         let failed = last_failures(&lake, common, &pipeline.name).await?;
@@ -74,6 +81,20 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
     }
     let lost = Diagnostic::error(code::LOST_RACE, "other runs published first, again and again");
     Err(lost.help("run again when they are done").into())
+}
+
+/// The root, proven and rolled forward, and its last commit.
+async fn ready(
+    around: &Surroundings,
+    root: Store,
+    attempt: &AttemptId,
+) -> Result<(Lake, Option<Commit>), Error> {
+    let (lake, last) = Lake::open_to_publish(root, attempt).await?;
+    let recovered = lake.roll_forward_to(last.clone()).await?;
+    tell(around, &recovered);
+    let known = last.as_ref().map(|commit| commit.version);
+    let last = if recovered.version == known { last } else { lake.last_commit().await? };
+    Ok((lake, last))
 }
 
 fn attempt(word: &str) -> Result<AttemptId, Error> {

@@ -65,6 +65,7 @@ fn pinned_files(source: &SourceState) -> Vec<DataFile> {
         rows: file.rows,
         etag: file.info.etag.clone(),
         metadata: file.metadata.clone(),
+        content: None,
     };
     source.files.iter().map(file).collect()
 }

@@ -57,8 +57,11 @@ pub(super) async fn write_journal(
     job.lake.write_journal(&job.attempt, &entry, &keys).await.map_err(found)
 }
 
-/// Commits what was audited.
-pub(super) async fn publish(job: &Job<'_>, audited: &Audited) -> Result<CommitOutcome, Diagnostics> {
+/// Commits what was audited; returns the commit too.
+pub(super) async fn publish(
+    job: &Job<'_>,
+    audited: &Audited,
+) -> Result<(CommitOutcome, Commit), Diagnostics> {
     let version = audited.version(job.plan);
     let committed_at = (job.clock)();
     let last = job.state.last.as_ref();
@@ -87,7 +90,8 @@ pub(super) async fn publish(job: &Job<'_>, audited: &Audited) -> Result<CommitOu
         engine_version: engine::VERSION.to_owned(),
         tables,
     };
-    job.lake.try_commit(&commit).await.map_err(found)
+    let outcome = job.lake.try_commit(&commit).await.map_err(found)?;
+    Ok((outcome, commit.without_personal_data()))
 }
 
 fn entry(

@@ -132,10 +132,13 @@ pub async fn execute(job: &Job<'_>) -> Result<Ended, Diagnostics> {
     }
     job.observer.notice(Event::Phase(Phase::Publish));
     match commit::publish(job, &audited).await? {
-        CommitOutcome::Lost { winner } => Ok(Ended::LostRace { version: winner.version }),
-        CommitOutcome::Committed | CommitOutcome::AlreadyOurs => {
+        (CommitOutcome::Lost { winner }, _) => Ok(Ended::LostRace { version: winner.version }),
+        (CommitOutcome::Committed | CommitOutcome::AlreadyOurs, commit) => {
             lake::step("before_roll_forward");
-            job.lake.roll_forward().await.map_err(|cause| Diagnostics::from(cause.to_diagnostic()))?;
+            job.lake
+                .roll_forward_to(Some(commit))
+                .await
+                .map_err(|cause| Diagnostics::from(cause.to_diagnostic()))?;
             let version = audited.version(job.plan);
             done(Ending::Published { version }, worked)
         }

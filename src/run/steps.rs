@@ -1,4 +1,7 @@
 //! Runs the plan's steps: inputs first, independent ones together.
+//!
+//! What reads a table starts when its rows are computed and its rules hold; the table's last bytes may
+//! reach the store meanwhile. A step is finished, and in the journal, when they have.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use super::stage::Staged;
 use super::{AfterFailure, Job, commit};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::{
-    Binding, Bindings, Broken, DataFile, MaterializeRequest, Progress, Share, WriteRequest, Written,
+    Binding, Bindings, Broken, Computed, MaterializeRequest, Progress, Share, WriteRequest, Written,
     WrittenFile,
 };
 use crate::ident::NodeName;
@@ -45,7 +48,16 @@ impl Worked {
 /// What a finished piece of work says.
 enum Done {
     Step { model: NodeName, product: Result<Product, Diagnostics>, result: StepResult },
+    Stored { model: NodeName, stored: Result<Written, Unstored>, result: StepResult },
     Audit { pending: Pending, result: Result<AuditResult, Diagnostics> },
+}
+
+/// Why a computed table is not staged.
+enum Unstored {
+    /// Its files are not in the store.
+    Files(Diagnostics),
+    /// The journal does not have it: nobody could tell what is there.
+    Journal(Diagnostics),
 }
 
 /// A computed model: its rows and, if published, its files.
@@ -53,7 +65,7 @@ struct Product {
     binding: Binding,
     rows: u64,
     broken: Vec<Broken>,
-    written: Option<Written>,
+    computed: Option<Computed>,
 }
 
 /// Runs every step and every rule that its results allow.
@@ -64,6 +76,7 @@ struct Product {
 pub(super) async fn run(job: &Job<'_>) -> Result<Worked, Diagnostics> {
     let mut board = Board::new(job);
     let mut running: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
+    let mut storing: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
     let mut stop = job.stop.clone();
     loop {
         while running.len() < board.together
@@ -71,21 +84,19 @@ pub(super) async fn run(job: &Job<'_>) -> Result<Worked, Diagnostics> {
         {
             running.push(work);
         }
-        if running.is_empty() {
+        if running.is_empty() && storing.is_empty() {
             break;
         }
-        tokio::select! {
-            done = running.next() => {
-                if let Some(done) = done {
-                    board.take(job, done).await?;
-                }
-            }
+        let done = tokio::select! {
+            Some(done) = running.next() => done,
+            Some(done) = storing.next() => done,
             () = stopped(&mut stop) => {
                 board.worked.stopped = true;
-                drop(running);
+                drop((running, storing));
                 break;
             }
-        }
+        };
+        storing.extend(board.take(job, done)?);
     }
     board.skip_the_rest(job);
     Ok(board.worked)
@@ -167,7 +178,8 @@ impl Board {
         open.any(|rule| rule.model == *input)
     }
 
-    async fn take(&mut self, job: &Job<'_>, done: Done) -> Result<(), Diagnostics> {
+    /// Takes in what was done; returns what is to be stored now.
+    fn take<'a>(&mut self, job: &'a Job<'a>, done: Done) -> Result<Option<BoxFuture<'a, Done>>, Diagnostics> {
         match done {
             Done::Step { model, product: Ok(product), mut result } => {
                 let audits = computed_audits(job, &model, &product.broken);
@@ -176,16 +188,21 @@ impl Board {
                     self.fail(job, &model);
                 }
                 self.worked.audits.extend(audits);
-                if let (Some(written), Some(step)) = (product.written, job.plan.step(&model)) {
-                    self.sequence += 1;
-                    commit::write_journal(job, self.sequence, step, &written).await?;
-                    self.worked.staged.add(model.clone(), written);
-                }
                 Arc::make_mut(&mut self.products).insert(model.clone(), product.binding);
                 self.rules.extend(audits::queries(job, &model));
+                if let (Some(computed), Some(step)) = (product.computed, job.plan.step(&model)) {
+                    self.sequence += 1;
+                    return Ok(Some(Box::pin(store(job, (self.sequence, step), computed, result))));
+                }
                 self.finish(job, result);
             }
-            Done::Step { model, product: Err(found), mut result } => {
+            Done::Stored { model, stored: Ok(written), result } => {
+                self.worked.staged.add(model, written);
+                self.finish(job, result);
+            }
+            Done::Stored { stored: Err(Unstored::Journal(found)), .. } => return Err(found),
+            Done::Step { model, product: Err(found), mut result }
+            | Done::Stored { model, stored: Err(Unstored::Files(found)), mut result } => {
                 result.status = StepStatus::Error;
                 self.worked.failures.extend(found.sorted());
                 self.fail(job, &model);
@@ -207,7 +224,7 @@ impl Board {
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn finish(&mut self, job: &Job<'_>, result: StepResult) {
@@ -264,8 +281,8 @@ async fn compute(job: &Job<'_>, step: &Step, products: Arc<Products>, share: Sha
     job.observer.notice(Event::StepStarted { model: step.model.clone(), kind: step.kind });
     let started_at = (job.clock)();
     let product = produce(job, step, &products, share).await;
-    let written = product.as_ref().ok().and_then(|product| product.written.as_ref());
-    let files = written.map(|written| written.files.as_slice()).unwrap_or_default();
+    let computed = product.as_ref().ok().and_then(|product| product.computed.as_ref());
+    let files = computed.map(|computed| computed.written().files.as_slice()).unwrap_or_default();
     let result = StepResult {
         model: step.model.clone(),
         kind: step.kind,
@@ -277,6 +294,24 @@ async fn compute(job: &Job<'_>, step: &Step, products: Arc<Products>, share: Sha
         finished_at: (job.clock)(),
     };
     Done::Step { model: step.model.clone(), product, result }
+}
+
+/// Waits until a computed table is in the store, then writes so in the journal.
+async fn store(
+    job: &Job<'_>,
+    (sequence, step): (u32, &Step),
+    computed: Computed,
+    result: StepResult,
+) -> Done {
+    let stored = match computed.stored().await {
+        Ok(written) => {
+            let told = commit::write_journal(job, sequence, step, &written).await;
+            told.map(|()| written).map_err(Unstored::Journal)
+        }
+        Err(found) => Err(Unstored::Files(found)),
+    };
+    let result = StepResult { finished_at: (job.clock)(), ..result };
+    Done::Stored { model: step.model.clone(), stored, result }
 }
 
 async fn produce(
@@ -294,7 +329,7 @@ async fn produce(
         (StepKind::Publish, _) => write(job, model, typed, bindings, share).await,
         (StepKind::Intermediate, Materialization::View) => {
             let binding = Binding::View(Arc::clone(&typed.query), Arc::new(bindings));
-            Ok(Product { binding, rows: 0, broken: Vec::new(), written: None })
+            Ok(Product { binding, rows: 0, broken: Vec::new(), computed: None })
         }
         (StepKind::Intermediate, Materialization::Table) => keep(job, model, typed, bindings, share).await,
     }
@@ -316,7 +351,7 @@ async fn keep(
         keep: job.engine.whole().memory / KEPT_SHARE,
     };
     let kept = job.engine.materialize(&request, share).await?;
-    Ok(Product { binding: kept.binding, rows: kept.rows, broken: kept.broken, written: None })
+    Ok(Product { binding: kept.binding, rows: kept.rows, broken: kept.broken, computed: None })
 }
 
 async fn write(
@@ -342,14 +377,13 @@ async fn write(
             observer.notice(Event::StepProgress { model: name.clone(), rows: progress.rows });
         })),
     };
-    let written = job.engine.write(&request, share).await?;
-    let file = |file: &WrittenFile| {
-        DataFile::unchanging(job.lake.store().clone(), file.key.clone(), file.bytes, file.rows)
-    };
+    let computed = job.engine.write(&request, share).await?;
+    let written = computed.written();
+    let file = |file: &WrittenFile| file.to_data_file(job.lake.store());
     Ok(Product {
         binding: bindings::of_files(written.files.iter().map(file).collect(), &model.contract),
         rows: written.files.iter().map(|file| file.rows).sum(),
         broken: written.broken.clone(),
-        written: Some(written),
+        computed: Some(computed),
     })
 }

@@ -85,7 +85,7 @@ async fn write(
         footer: BTreeMap::from([("goodwill.as_of".to_owned(), "2024-01-01T00:00:00Z".to_owned())]),
         on_progress: None,
     };
-    world.engine.write(&request, share(threads)).await.map_err(shown)
+    world.engine.write(&request, share(threads)).await.map_err(shown)?.stored().await.map_err(shown)
 }
 
 #[tokio::test]
