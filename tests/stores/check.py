@@ -7,6 +7,8 @@ GOODWILL is a debug build of the program, which heeds FAILPOINTS; DEMO a folder 
 store: the demo's sources are uploaded, a run reads and publishes there, the next one finds
 nothing to do; a run is killed at each named step, the next one ends well and `goodwill verify`
 finds nothing; in the end what lies there is downloaded and six outside readers open it.
+Then an S3 server that speaks TLS by an authority of its own is reached: with that authority and not
+without it, through a proxy and not past it.
 Fails on the first thing that is not as it should be.
 """
 
@@ -17,9 +19,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import boto3
+import trustme
 from azure.storage.blob import ContainerClient
 
 GOODWILL, DEMO, SCRATCH, AZURITE, READERS = (pathlib.Path(argument) for argument in sys.argv[1:6])
@@ -85,14 +89,15 @@ class Azure:
 
 class Amazon:
     name = "moto"
+    scheme = "http"
 
-    def __init__(self):
+    def __init__(self, *options, verify=None):
         self.port = free_port()
         server = pathlib.Path(sys.executable).with_name("moto_server")
-        self.server = started([str(server), "-p", str(self.port)], self.port)
-        endpoint = f"http://127.0.0.1:{self.port}"
+        self.server = started([str(server), "-p", str(self.port), *options], self.port)
+        endpoint = f"{self.scheme}://127.0.0.1:{self.port}"
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        self.client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
+        self.client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", verify=verify, **keys)
         self.client.create_bucket(Bucket="shop")
         self.url = "s3://shop"
         self.environment = {
@@ -112,9 +117,64 @@ class Amazon:
                 yield key, lambda key=key: self.client.get_object(Bucket="shop", Key=key)["Body"].read()
 
 
+class AmazonOverTls(Amazon):
+    name = "moto over TLS"
+    scheme = "https"
+
+    def __init__(self):
+        authority = trustme.CA()
+        own = authority.issue_cert("127.0.0.1")
+        self.bundle, key, certificate = (str(SCRATCH / name) for name in ("ca.pem", "tls.key", "tls.pem"))
+        authority.cert_pem.write_to_path(self.bundle)
+        own.private_key_pem.write_to_path(key)
+        own.cert_chain_pems[0].write_to_path(certificate)
+        super().__init__("--ssl", "-c", certificate, "-k", key, verify=self.bundle)
+
+
+class Proxy:
+    """Tunnels connections, as a company's proxy does, and counts them."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.tunnels = 0
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            client, _ = self.listener.accept()
+            threading.Thread(target=self.tunnel, args=(client,), daemon=True).start()
+
+    def tunnel(self, client):
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += client.recv(4096)
+        method, address = request.split(b" ")[:2]
+        assert method == b"CONNECT", request
+        host, port = address.decode().split(":")
+        server = socket.create_connection((host, int(port)))
+        self.tunnels += 1
+        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        threading.Thread(target=self.copy, args=(client, server), daemon=True).start()
+        self.copy(server, client)
+
+    @staticmethod
+    def copy(source, target):
+        try:
+            while content := source.recv(65536):
+                target.sendall(content)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
 def environment(store, **more):
-    heeded = ("AWS_", "AZURE_", "GOOGLE_", "GOODWILL_", "FAILPOINTS")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(heeded)}
+    heeded = ("AWS_", "AZURE_", "GOOGLE_", "GOODWILL_", "FAILPOINTS", "SSL_CERT_")
+    unset = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+    clean = {
+        name: value for name, value in os.environ.items()
+        if not name.startswith(heeded) and name.upper() not in unset
+    }
     return {**clean, "NO_COLOR": "1", "GOODWILL_STORE_PATIENCE": "30s", **store.environment, **more}
 
 
@@ -123,13 +183,14 @@ def command(store, *arguments):
     return [str(GOODWILL), *arguments, *places, "--root", f"{store.url}/out"]
 
 
-def goodwill(store, *arguments, expect=0):
+def goodwill(store, *arguments, expect=0, **more):
     done = subprocess.run(
-        command(store, *arguments), cwd=DEMO, env=environment(store), capture_output=True, text=True, timeout=600
+        command(store, *arguments), cwd=DEMO, env=environment(store, **more), capture_output=True, text=True,
+        timeout=600,
     )
     if done.returncode != expect:
         sys.exit(f"{store.name}: {arguments} ended with {done.returncode}, not {expect}\n{done.stdout}\n{done.stderr}")
-    return done.stdout
+    return done.stdout if expect == 0 else done.stderr
 
 
 def killed_at(store, step):
@@ -146,10 +207,14 @@ def killed_at(store, step):
     sys.exit(f"{store.name}: a run never reached {step}: is {GOODWILL} a test build?")
 
 
-def check(store):
+def upload_sources(store):
     sources = DEMO / "demo" / "sources"
     for path in sorted(sources.rglob("*.parquet")):
         store.put(f"sources/{path.relative_to(sources).as_posix()}", path.read_bytes())
+
+
+def check(store):
+    upload_sources(store)
     goodwill(store, "check", "--connect")
     assert "published version 1" in goodwill(store, "run")
     assert "nothing to do" in goodwill(store, "run")
@@ -173,10 +238,29 @@ def check(store):
     print(f"{store.name}: {len(STEPS)} kills, {count} objects, nothing torn, no gap")
 
 
-for make in (Azure, Amazon):
+def check_network(store):
+    upload_sources(store)
+    quickly = {"GOODWILL_STORE_PATIENCE": "2s"}
+    unknown = goodwill(store, "check", "--connect", expect=75, **quickly)
+    assert "certificate" in unknown, unknown
+    for bundle in ("AWS_CA_BUNDLE", "GOODWILL_CA_BUNDLE", "SSL_CERT_FILE"):
+        goodwill(store, "check", "--connect", **{bundle: store.bundle})
+    missing = goodwill(store, "check", "--connect", expect=2, AWS_CA_BUNDLE="/no/such.pem")
+    assert "AWS_CA_BUNDLE" in missing, missing
+    proxy = Proxy()
+    trusted = {"AWS_CA_BUNDLE": store.bundle}
+    assert "published version 1" in goodwill(store, "run", "-s", "dates", HTTPS_PROXY=proxy.url, **trusted)
+    assert proxy.tunnels > 0, "the proxy was gone past"
+    nobody = {"HTTPS_PROXY": f"http://127.0.0.1:{free_port()}"}
+    goodwill(store, "check", "--connect", expect=75, **nobody, **trusted, **quickly)
+    goodwill(store, "check", "--connect", NO_PROXY="127.0.0.1", **nobody, **trusted)
+    print(f"{store.name}: an authority of its own, and {proxy.tunnels} tunnels through a proxy")
+
+
+for make, look in ((Azure, check), (Amazon, check), (AmazonOverTls, check_network)):
     store = make()
     try:
-        check(store)
+        look(store)
     finally:
         store.server.terminate()
         store.server.wait()
