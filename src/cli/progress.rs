@@ -11,7 +11,7 @@ use super::signals::Begun;
 use super::words;
 use crate::demo;
 use crate::ident::NodeName;
-use crate::plan::{AuditResult, Event, Observer, Phase, StepResult, StepStatus};
+use crate::plan::{AuditResult, Event, Observer, Phase, SourceResult, StepResult, StepStatus};
 
 /// The form of progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +168,25 @@ impl Progress {
         }
     }
 
+    fn taken_in(&self, source: &SourceResult) {
+        match self.form {
+            Form::Json => tracing::info!(
+                source = %source.source,
+                status = ?source.status,
+                rows = source.rows,
+                rejected = source.rejected,
+                "source taken in"
+            ),
+            Form::Lines if source.rejected > 0 => {
+                let rows = words::count(source.rows, "row");
+                let rejected = words::grouped(source.rejected);
+                self.console
+                    .note(&format!("source {}: {rejected} of {rows} break its contract\n", source.source));
+            }
+            _ => {}
+        }
+    }
+
     fn audited(&self, audit: &AuditResult) {
         match self.form {
             Form::Json => {
@@ -202,6 +221,7 @@ impl Observer for Progress {
             Event::StepStarted { model, .. } => self.started(&model),
             Event::StepProgress { model, rows } => self.wrote(&model, rows),
             Event::StepFinished(step) => self.finished(&step),
+            Event::SourceFinished(source) => self.taken_in(&source),
             Event::AuditFinished(audit) => self.audited(&audit),
             Event::Note { text } => self.note(&text),
         }

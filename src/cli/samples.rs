@@ -12,6 +12,7 @@ pub(super) fn outcome(ending: Ending) -> Outcome {
         plan: plan(),
         ending,
         steps: Vec::new(),
+        sources: Vec::new(),
         audits: Vec::new(),
         failures: Vec::new(),
         scans: std::collections::BTreeMap::new(),
@@ -33,5 +34,9 @@ fn plan() -> Plan {
         steps: Vec::new(),
         rechecks: Vec::new(),
         skipped: Vec::new(),
+        intakes: Vec::new(),
+        absent: Vec::new(),
+        left_out: Vec::new(),
+        unchecked: Vec::new(),
     }
 }

@@ -108,6 +108,7 @@ codes! {
     UNREADABLE_FILE = 402, Input, "a Parquet file is truncated or corrupt";
     SOURCE_CHANGED = 403, Input, "a source's columns or types do not fit its contract";
     INPUT_MOVED = 404, Input, "a source changed while the run read it";
+    ABSENT_SOURCE = 405, Input, "a table published by name needs an optional source that is absent";
     // 05: while running
     MODEL_FAILED = 501, Model, "a model failed while it ran";
     OVERFLOW = 502, Model, "arithmetic overflow";
@@ -115,6 +116,7 @@ codes! {
     NARROWING_FAILED = 504, Model, "a value does not fit its contract's type";
     AUDIT_FAILED = 510, Audit, "rows break an audit, nothing was published";
     UNIT_TEST_FAILED = 511, Audit, "a unit test's rows differ";
+    TOO_MANY_REJECTED = 512, Audit, "too many rows of a source break its contract, nothing was published";
     // 07: temporary
     STORE_UNAVAILABLE = 701, Temporary, "the store did not answer";
     DISK_FULL = 702, Temporary, "no space left";

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
-use datafusion::common::{Column, DataFusionError, Result, ScalarValue, exec_err, plan_err};
+use datafusion::common::{Column, DataFusionError, Result, ScalarValue, TableReference, exec_err, plan_err};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::expr_rewriter::normalize_col;
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
 use datafusion::logical_expr::{
-    Expr, Filter, LogicalPlan, Projection, SubqueryAlias, TableScan, TableSource,
+    Expr, Filter, LogicalPlan, Projection, SubqueryAlias, TableScan, TableSource, lit,
 };
 
 use super::analyze::Typed;
@@ -19,6 +19,7 @@ use super::context::table_name;
 use super::kept::Content;
 use super::reader::FileMetadata;
 use super::scan::{Files, Scans};
+use super::source::SourceScan;
 use crate::interval::Instant;
 use crate::query::TableName;
 use crate::store::{Key, Store};
@@ -93,6 +94,8 @@ pub enum Binding {
         /// The rows.
         batches: Vec<RecordBatch>,
     },
+    /// A source with a contract.
+    Source(Arc<SourceScan>),
     /// Another query, put in the place of its name, over its own inputs.
     View(Arc<Typed>, Arc<Bindings>),
 }
@@ -136,6 +139,7 @@ fn bind_scan(scan: TableScan, bindings: &Bindings, scans: &Arc<Scans>) -> Result
             let table = MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?;
             narrowed(rebound(&scan, provider_as_source(Arc::new(table)))?, &scan)?
         }
+        Binding::Source(source) => narrowed(source.plan(name, &scan.table_name, scans)?, &scan)?,
         Binding::View(typed, inner) => {
             let inner = selected(bind(&typed.plan, inner, scans)?, &scan)?;
             LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(inner), scan.table_name.clone())?)
@@ -175,12 +179,7 @@ fn selected(view: LogicalPlan, scan: &TableScan) -> Result<LogicalPlan> {
 }
 
 impl Cut {
-    fn apply(
-        &self,
-        plan: LogicalPlan,
-        schema: &SchemaRef,
-        table: &datafusion::common::TableReference,
-    ) -> Result<LogicalPlan> {
+    fn apply(&self, plan: LogicalPlan, schema: &SchemaRef, table: &TableReference) -> Result<LogicalPlan> {
         let column = |bound: &Bound| Expr::Column(Column::new(Some(table.clone()), &bound.column));
         let mut plan = plan;
         if let Some(bound) = &self.event_time {
@@ -192,6 +191,51 @@ impl Cut {
             plan = LogicalPlan::Filter(Filter::try_new(column(bound).lt_eq(limit), Arc::new(plan))?);
         }
         Ok(plan)
+    }
+
+    /// The rows that can be seen, and those nobody knows the time of.
+    pub(super) fn visible(
+        &self,
+        plan: LogicalPlan,
+        schema: &SchemaRef,
+        table: &TableReference,
+    ) -> Result<LogicalPlan> {
+        let mut plan = plan;
+        for (bound, side) in self.bounds() {
+            let column = Expr::Column(Column::new(Some(table.clone()), &bound.column));
+            let limit = bound.literal(schema, side)?;
+            let before = match side {
+                Side::Before => column.clone().lt(limit),
+                Side::UpTo => column.clone().lt_eq(limit),
+            };
+            let seen = column.is_null().or(before);
+            plan = LogicalPlan::Filter(Filter::try_new(seen, Arc::new(plan))?);
+        }
+        Ok(plan)
+    }
+
+    /// The rows that are too late to be seen.
+    pub(super) fn later(
+        &self,
+        plan: LogicalPlan,
+        schema: &SchemaRef,
+        table: &TableReference,
+    ) -> Result<LogicalPlan> {
+        let mut later = lit(false);
+        for (bound, side) in self.bounds() {
+            let column = Expr::Column(Column::new(Some(table.clone()), &bound.column));
+            let limit = bound.literal(schema, side)?;
+            later = later.or(match side {
+                Side::Before => column.gt_eq(limit),
+                Side::UpTo => column.gt(limit),
+            });
+        }
+        Ok(LogicalPlan::Filter(Filter::try_new(later, Arc::new(plan))?))
+    }
+
+    fn bounds(&self) -> impl Iterator<Item = (&Bound, Side)> {
+        let event_time = self.event_time.iter().map(|bound| (bound, Side::Before));
+        event_time.chain(self.known_at.iter().map(|bound| (bound, Side::UpTo)))
     }
 }
 

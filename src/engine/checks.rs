@@ -167,14 +167,14 @@ fn example(grain: &[(usize, String, Privacy)], batch: &RecordBatch, row: usize) 
     grain.iter().map(part).collect::<Vec<_>>().join(", ")
 }
 
-fn nulls(column: &ArrayRef) -> Vec<usize> {
+pub(super) fn nulls(column: &ArrayRef) -> Vec<usize> {
     if column.null_count() == 0 {
         return Vec::new();
     }
     (0..column.len()).filter(|row| column.is_null(*row)).collect()
 }
 
-fn strangers(column: &ArrayRef, accepted: &[String]) -> Result<Vec<usize>> {
+pub(super) fn strangers(column: &ArrayRef, accepted: &[String]) -> Result<Vec<usize>> {
     let texts = cast(column, &DataType::Utf8)?;
     let accepted: BTreeSet<&str> = accepted.iter().map(String::as_str).collect();
     let texts = texts.as_string::<i32>().iter().enumerate();
@@ -184,7 +184,7 @@ fn strangers(column: &ArrayRef, accepted: &[String]) -> Result<Vec<usize>> {
         .collect())
 }
 
-fn outside(column: &ArrayRef, min: Option<&Value>, max: Option<&Value>) -> Result<Vec<usize>> {
+pub(super) fn outside(column: &ArrayRef, min: Option<&Value>, max: Option<&Value>) -> Result<Vec<usize>> {
     match column.data_type() {
         DataType::Float64 => {
             let (low, high) = (min.and_then(as_double), max.and_then(as_double));

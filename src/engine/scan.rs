@@ -285,6 +285,13 @@ pub(super) async fn unreadable_files(bindings: &Bindings) -> Diagnostics {
                     }
                 }
             }
+            Binding::Source(source) => {
+                for file in source.files.iter().flat_map(|set| &set.files) {
+                    if let Err(finding) = read_through(file).await {
+                        found.push(finding);
+                    }
+                }
+            }
             Binding::View(_, inner) => found.extend(Box::pin(unreadable_files(inner)).await),
             Binding::Memory { .. } => {}
         }

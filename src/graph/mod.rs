@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::diagnostic::Place;
 use crate::ident::NodeName;
-use crate::project::{Model, Project};
+use crate::project::{Model, Project, Source, quality};
 use crate::query::TableName;
 
 mod resolve;
@@ -118,6 +118,63 @@ impl Graph {
     #[must_use]
     pub fn sources_read(&self, model: &NodeName) -> BTreeSet<NodeName> {
         let names = self.inputs(model).iter().filter_map(|input| match &input.node {
+            Node::Source(name) => Some(name.clone()),
+            Node::Model(_) => None,
+        });
+        names.collect()
+    }
+
+    /// The sources that models read, and those their rows refer to, by name.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        let mut open: Vec<NodeName> =
+            self.models().flat_map(|model| self.all_sources_read(&model.name)).collect();
+        let mut wanted = BTreeSet::new();
+        while let Some(name) = open.pop() {
+            let source = self.project.pipeline.sources.get(&name);
+            if wanted.insert(name) {
+                open.extend(source.into_iter().flat_map(Source::parents).cloned());
+            }
+        }
+        self.project.pipeline.sources.values().filter(move |source| wanted.contains(&source.name))
+    }
+
+    /// The sources with a contract that reading `read` needs, those their rows refer to first: all of
+    /// them for what the program tells of the sources.
+    #[must_use]
+    pub fn intakes(&self, read: &BTreeSet<NodeName>) -> Vec<&Source> {
+        let all = read.iter().any(|name| quality::relation(name.as_str()).is_some());
+        let sources: Vec<&Source> = self.sources().filter(|source| source.contract.is_some()).collect();
+        let mut wanted: BTreeSet<NodeName> =
+            if all { sources.iter().map(|source| source.name.clone()).collect() } else { read.clone() };
+        let mut open: Vec<NodeName> = wanted.iter().cloned().collect();
+        while let Some(name) = open.pop() {
+            let source = self.project.pipeline.sources.get(&name);
+            let parents = source.into_iter().flat_map(Source::parents);
+            open.extend(parents.filter(|parent| wanted.insert((*parent).clone())).cloned());
+        }
+        let mut order: Vec<&Source> = Vec::new();
+        let mut left: Vec<&Source> =
+            sources.into_iter().filter(|source| wanted.contains(&source.name)).collect();
+        while !left.is_empty() {
+            let ready = |source: &&Source| {
+                source.parents().all(|parent| order.iter().any(|done| done.name == *parent))
+            };
+            let (next, rest): (Vec<&Source>, Vec<&Source>) = left.into_iter().partition(ready);
+            if next.is_empty() {
+                // Circles were refused when the project was read.
+                break;
+            }
+            order.extend(next);
+            left = rest;
+        }
+        order
+    }
+
+    /// The sources the model's SQL and its audits read.
+    #[must_use]
+    pub fn all_sources_read(&self, model: &NodeName) -> BTreeSet<NodeName> {
+        let audits = self.audit_inputs(model).iter().flatten();
+        let names = self.inputs(model).iter().chain(audits).filter_map(|input| match &input.node {
             Node::Source(name) => Some(name.clone()),
             Node::Model(_) => None,
         });

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Graph, Input, Node};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, code, nearest};
 use crate::ident::NodeName;
-use crate::project::{Materialization, Model, Project, UnitTest, Visibility};
+use crate::project::{
+    Materialization, Model, Presence, Project, UnitTest, Visibility, quality, source_parameters,
+};
 use crate::query::{InputRef, Query, TableName};
 
 /// Parameters the program binds itself.
@@ -29,7 +31,9 @@ pub fn resolve(project: Project) -> Result<Graph, Diagnostics> {
         });
         audit_inputs.insert(model.name.clone(), audits.collect());
         check_publication(model, &mut found);
+        check_requires(&project, model, &mut found);
     }
+    check_variables(&project, &mut found);
     let downstream = downstream(&inputs);
     let order = order(&inputs, &mut found);
     for test in &project.unit_tests {
@@ -47,8 +51,10 @@ fn resolve_query(
     audit: Option<&Place>,
     found: &mut Diagnostics,
 ) -> Vec<Input> {
+    let of_sources = source_parameters(&project.pipeline);
     for parameter in &query.parameters {
-        let known = project.pipeline.variables.contains_key(parameter.name.as_str());
+        let name = parameter.name.as_str();
+        let known = project.pipeline.variables.contains_key(name) || of_sources.contains_key(name);
         if !known && !BUILT_IN.contains(&parameter.name.as_str()) {
             let place = audit.cloned().unwrap_or_else(|| parameter.place.clone());
             found.push(unknown_variable(project, &parameter.name, place));
@@ -68,7 +74,10 @@ fn resolve_query(
 fn meaning(project: &Project, written: &InputRef) -> Option<(TableName, Node)> {
     let table = written.table.clone()?;
     let is_source = |name: &NodeName| project.pipeline.sources.contains_key(name);
+    let is_told =
+        |name: &NodeName| project.pipeline.has_contracts() && quality::relation(name.as_str()).is_some();
     let node = match &table {
+        TableName::Source(name) if is_told(name) => Node::Source(name.clone()),
         TableName::Bare(name) if project.models.contains_key(name) => Node::Model(name.clone()),
         TableName::Bare(name) | TableName::Source(name) if is_source(name) => Node::Source(name.clone()),
         _ => return None,
@@ -114,6 +123,41 @@ fn check_publication(model: &Model, found: &mut Diagnostics) {
         let message = format!("published table `{}` has no grain", model.name);
         let missing = Diagnostic::error(code::MISSING_KEY, message).at(model.place.clone());
         found.push(missing.help("write `grain: [columns that identify a row]`"));
+    }
+}
+
+/// A model can only be left out for want of a source that may be absent.
+fn check_requires(project: &Project, model: &Model, found: &mut Diagnostics) {
+    let sources = &project.pipeline.sources;
+    for required in &model.requires {
+        let name = &required.value;
+        let wrong = match sources.get(name) {
+            None => {
+                let unknown = Diagnostic::error(code::UNKNOWN_TABLE, format!("there is no source `{name}`"));
+                match nearest(name.as_str(), sources.keys().map(NodeName::as_str)) {
+                    Some(near) => unknown.label(format!("did you mean `{near}`?")),
+                    None => unknown,
+                }
+            }
+            Some(source) if source.presence == Presence::Compulsory => {
+                let message = format!("source `{name}` is never absent, so `requires` says nothing");
+                let wrong = Diagnostic::error(code::WRONG_VALUE, message);
+                wrong.help(format!("write `optional: true` for `{name}`, or take it out of `requires`"))
+            }
+            Some(_) => continue,
+        };
+        found.push(wrong.at(required.place.clone()));
+    }
+}
+
+/// No variable may stand for what the program tells of a source.
+fn check_variables(project: &Project, found: &mut Diagnostics) {
+    let of_sources = source_parameters(&project.pipeline);
+    for (name, variable) in &project.pipeline.variables {
+        if of_sources.contains_key(name) {
+            let message = format!("`{name}` is bound by the program and cannot be a variable");
+            found.push(Diagnostic::error(code::DUPLICATE_NAME, message).at(variable.place.clone()));
+        }
     }
 }
 

@@ -41,7 +41,7 @@ impl Asked {
     /// Types the project in a pinned or locked world.
     pub(super) fn analyze(&self, state: &State) -> Result<TypedGraph, Error> {
         let parameters = self.parameters.clone();
-        Ok(plan::analyze(self.graph.clone(), &state.schemas(), parameters, self.times)?)
+        Ok(plan::analyze(self.graph.clone(), state, parameters, self.times)?)
     }
 }
 

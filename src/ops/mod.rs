@@ -46,7 +46,7 @@ pub use plan::{Planned, plan};
 pub use reference::{FileKind, functions, schema_print};
 pub use run::run;
 pub use show::{More, ShowRequest, Shown, show};
-pub use test::{TestKind, TestReport, TestResult, broken_audit, test};
+pub use test::{TestKind, TestReport, TestResult, broken_audit, refused_source, test};
 pub use verify::{Verified, VerifyRequest, verify};
 
 /// What a verb needs of the world outside: the caller brings it.

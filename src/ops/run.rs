@@ -122,6 +122,7 @@ fn nothing_to_do(around: &Surroundings, run_id: String, plan: Plan) -> Result<Ou
         ending: Ending::NothingToDo { version: plan.parent },
         plan,
         steps: Vec::new(),
+        sources: Vec::new(),
         audits: Vec::new(),
         failures: Vec::new(),
         scans: BTreeMap::new(),

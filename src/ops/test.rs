@@ -11,7 +11,7 @@ use crate::graph::{Facts, Graph};
 use crate::ident::NodeName;
 use crate::interval::Instant;
 use crate::lake::Lake;
-use crate::plan::{self, AuditResult, TypedGraph};
+use crate::plan::{self, AuditResult, SourceResult, TypedGraph};
 use crate::project::{self, UnitTest};
 use crate::run;
 use crate::state::{self, State};
@@ -194,4 +194,24 @@ pub fn broken_audit(result: &AuditResult) -> Diagnostic {
     let message = format!("{rows} {breaks} `{}` of `{}`", result.audit, result.model);
     let found = Diagnostic::error(code::AUDIT_FAILED, message);
     result.examples.iter().fold(found, |found, row| found.help(format!("for example {row}")))
+}
+
+/// A source with too many rejected rows as a finding, with the rules they break.
+#[must_use]
+pub fn refused_source(result: &SourceResult) -> Diagnostic {
+    let (source, rejected) = (&result.source, result.rejected);
+    let breaks = if rejected == 1 { "breaks" } else { "break" };
+    let message = format!(
+        "{rejected} of {} of source `{source}` {breaks} its contract, more than `max_rejected: {}`",
+        count(result.rows, "row"),
+        result.max_rejected
+    );
+    let found = Diagnostic::error(code::TOO_MANY_REJECTED, message);
+    let broken =
+        result.rules.iter().filter_map(|rule| Some((rule, rule.failed.filter(|failed| *failed > 0)?)));
+    let found = broken.fold(found, |found, (rule, failed)| {
+        let name = format!("{} {}", rule.rule, rule.column);
+        found.help(format!("{}: {}", name.trim_end(), count(failed, "row")))
+    });
+    found.help("mend the rows, change the rule, or raise `max_rejected` for this source")
 }

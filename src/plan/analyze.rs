@@ -14,21 +14,24 @@ use crate::engine::{self, Relation, Typed};
 use crate::graph::{Graph, Input, Node};
 use crate::ident::NodeName;
 use crate::interval::Instant;
-use crate::project::{Located, Model};
-use crate::query::{Parameters, TableName};
+use crate::project::{Located, Model, absent_parameter, quality};
+use crate::query::{Parameters, TableName, Value};
+use crate::state::State;
 
-/// Types the models and audits of `graph`; `sources` are the schemas of the sources it reads.
+/// Types the models and audits of `graph` in the world of `state`.
 ///
 /// # Errors
 ///
 /// Returns every finding of every query at once.
 pub fn analyze(
     graph: Graph,
-    sources: &BTreeMap<NodeName, SchemaRef>,
+    state: &State,
     parameters: Parameters,
     (as_of, known_at): (Instant, Instant),
 ) -> Result<TypedGraph, Diagnostics> {
     let mut found = Diagnostics::default();
+    let sources = &state.schemas();
+    let parameters = with_absences(parameters, state);
     check_cuts(&graph, sources, &mut found);
     let mut models = BTreeMap::new();
     for model in graph.models() {
@@ -39,6 +42,16 @@ pub fn analyze(
         }
     }
     found.or_ok(TypedGraph { graph, parameters, as_of, known_at, models })
+}
+
+/// The parameters, with what a look at the sources found.
+fn with_absences(mut parameters: Parameters, state: &State) -> Parameters {
+    for name in state.sources.keys().filter(|name| state.is_absent(name)) {
+        if let Some(parameter) = absent_parameter(name) {
+            parameters.insert(parameter, Value::Bool(true));
+        }
+    }
+    parameters
 }
 
 /// Types the query of `model` once more for a unit test: other parameters, inputs that may be null.
@@ -142,12 +155,7 @@ fn relations(graph: &Graph, inputs: &[Input], sources: &BTreeMap<NodeName, Schem
     let mut relations: BTreeMap<TableName, Relation> = BTreeMap::new();
     for input in inputs {
         let relation = match &input.node {
-            Node::Source(name) => sources.get(name).map(|schema| Relation {
-                name: input.table.clone(),
-                schema: Arc::clone(schema),
-                keys: Vec::new(),
-                defined_in: Some(graph.project().pipeline.file.path().to_owned()),
-            }),
+            Node::Source(name) => of_source(graph, sources, name, input.table.clone()),
             Node::Model(name) => graph.model(name).map(|model| relation(model, input.table.clone())),
         };
         if let Some(relation) = relation {
@@ -155,6 +163,37 @@ fn relations(graph: &Graph, inputs: &[Input], sources: &BTreeMap<NodeName, Schem
         }
     }
     relations.into_values().collect()
+}
+
+/// What readers of the source `source` see, under `name`.
+#[must_use]
+pub fn source_relation(
+    typed: &TypedGraph,
+    state: &State,
+    source: &NodeName,
+    name: TableName,
+) -> Option<Relation> {
+    of_source(&typed.graph, &state.schemas(), source, name)
+}
+
+/// With a contract, the key of a source is unique.
+fn of_source(
+    graph: &Graph,
+    sources: &BTreeMap<NodeName, SchemaRef>,
+    name: &NodeName,
+    table: TableName,
+) -> Option<Relation> {
+    let schema = sources.get(name).cloned().or_else(|| quality::relation(name.as_str()))?;
+    let pipeline = &graph.project().pipeline;
+    let contract = pipeline.sources.get(name).and_then(|source| source.contract.as_ref());
+    let grain = contract.map(|contract| contract.table.grain.clone()).filter(|grain| !grain.is_empty());
+    let file = contract.map_or(&pipeline.file, |contract| contract.place.file());
+    Some(Relation {
+        name: table,
+        schema,
+        keys: grain.into_iter().collect(),
+        defined_in: Some(file.path().to_owned()),
+    })
 }
 
 /// What readers of `model` see: its contract, under `name`.

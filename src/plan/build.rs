@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    MadeFrom, MemoryClass, Plan, Reason, Recheck, Refresh, Request, Skipped, Step, StepKind, TypedGraph,
-    WhySkipped, fingerprint,
+    Intake, LeftOut, MadeFrom, MemoryClass, Plan, Reason, Recheck, Refresh, Request, Skipped, Step, StepKind,
+    TypedGraph, WhySkipped, fingerprint, left_out,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::graph::{Facts, Graph, Node};
 use crate::ident::NodeName;
 use crate::lake::{Commit, TableEntry};
-use crate::project::{Model, Visibility};
+use crate::project::{Model, Source, Visibility};
 use crate::state::State;
 
 /// The format of plans this program writes.
@@ -23,17 +23,21 @@ const FORMAT: u32 = 1;
 ///
 /// # Errors
 ///
-/// Returns selections that match nothing and tables that belong to another pipeline.
+/// Returns selections that match nothing, tables that belong to another pipeline, and tables
+/// published by name that read a model left out for want of an optional source.
 pub fn build(typed: &TypedGraph, state: &State, request: &Request) -> Result<Plan, Diagnostics> {
     let made_from = fingerprint::made_from(typed, state);
-    let world = World { typed, state, made_from };
+    let left_out = left_out::left_out(typed, state)?;
+    let world = World { typed, state, made_from, left_out: &left_out };
     let modified = modified(&typed.graph, state.last.as_ref());
     let facts = Facts { modified, failed: request.failed.clone() };
     let selected = request.selection.evaluate(&typed.graph, &facts)?;
     world.refuse_foreign(&selected)?;
     let reasons = world.reasons(&selected, request.refresh);
     let steps = world.steps(&reasons);
+    let rechecks = world.rechecks(&reasons);
     Ok(Plan {
+        intakes: world.intakes(&reasons, &rechecks),
         format: FORMAT,
         pipeline: typed.graph.project().pipeline.name.clone(),
         as_of: typed.as_of,
@@ -42,9 +46,12 @@ pub fn build(typed: &TypedGraph, state: &State, request: &Request) -> Result<Pla
         parent: state.last.as_ref().map(|commit| commit.version),
         project_fingerprint: fingerprint::project(&typed.graph),
         parameters_fingerprint: fingerprint::parameters(&typed.parameters),
-        rechecks: world.rechecks(&reasons),
+        rechecks,
         skipped: world.skipped(&reasons, &selected),
         steps,
+        absent: state.sources.keys().filter(|name| state.is_absent(name)).cloned().collect(),
+        unchecked: left_out::unchecked(typed, &left_out),
+        left_out,
     })
 }
 
@@ -66,11 +73,17 @@ struct World<'a> {
     typed: &'a TypedGraph,
     state: &'a State,
     made_from: BTreeMap<NodeName, MadeFrom>,
+    left_out: &'a [LeftOut],
 }
 
 impl World<'_> {
     fn published(&self) -> impl Iterator<Item = &Model> {
-        self.typed.graph.models().filter(|model| model.visibility == Visibility::Published)
+        let models = self.typed.graph.models().filter(|model| model.visibility == Visibility::Published);
+        models.filter(|model| !self.is_left_out(&model.name))
+    }
+
+    fn is_left_out(&self, model: &NodeName) -> bool {
+        self.left_out.iter().any(|left| left.model == *model)
     }
 
     fn entry(&self, model: &NodeName) -> Option<&TableEntry> {
@@ -165,6 +178,7 @@ impl World<'_> {
         for input in self.typed.graph.audit_inputs(model).iter().flatten() {
             if let Node::Model(name) = &input.node
                 && name != model
+                && !self.is_left_out(name)
             {
                 needed.insert(name.clone());
             }
@@ -224,6 +238,24 @@ impl World<'_> {
             }
         }
         rechecks
+    }
+
+    /// The sources with contracts that the steps and rules read, and what their rows refer to.
+    fn intakes(&self, reasons: &BTreeMap<NodeName, Reason>, rechecks: &[Recheck]) -> Vec<Intake> {
+        let graph = &self.typed.graph;
+        let mut read: BTreeSet<NodeName> =
+            reasons.keys().flat_map(|model| graph.all_sources_read(model)).collect();
+        read.extend(rechecks.iter().flat_map(|again| graph.all_sources_read(&again.model)));
+        let intake = |source: &Source| {
+            let pinned = self.state.sources.get(&source.name);
+            Intake {
+                source: source.name.clone(),
+                rows: pinned.map_or(0, |source| source.rows),
+                bytes: pinned.map_or(0, |source| source.bytes),
+                rules: source.contract.as_ref().map_or(0, |contract| contract.rules.len()),
+            }
+        };
+        graph.intakes(&read).into_iter().map(intake).collect()
     }
 
     fn is_published_step(&self, name: &NodeName, reasons: &BTreeMap<NodeName, Reason>) -> bool {

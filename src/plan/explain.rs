@@ -26,6 +26,24 @@ pub fn explain(plan: &Plan) -> String {
         };
         let _ = writeln!(text, "  left   {:<24} {why}", skipped.model.as_str());
     }
+    for left in &plan.left_out {
+        let sources: Vec<String> = left.sources.iter().map(|source| format!("sources.{source}")).collect();
+        let _ =
+            writeln!(text, "  out    {:<24} needs {}, which is absent", left.model.as_str(), some(&sources));
+    }
+    for rule in &plan.unchecked {
+        let _ = writeln!(
+            text,
+            "  rule {} of {} is not checked: it reads a model that is left out",
+            rule.audit + 1,
+            rule.model
+        );
+    }
+    if !plan.absent.is_empty() {
+        let names: Vec<String> = plan.absent.iter().map(ToString::to_string).collect();
+        let _ =
+            writeln!(text, "optional sources that are absent, read as empty tables: {}", names.join(", "));
+    }
     summary(&mut text, plan);
     text
 }

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use super::{MadeFrom, TypedGraph};
 use crate::engine;
 use crate::graph::{Graph, Input, Node};
-use crate::ident::NodeName;
-use crate::project::{Model, Rule, Source};
+use crate::ident::{NodeName, VariableName};
+use crate::project::{CURRENCY, Located, Model, Rule, Source, quality};
 use crate::query::{Parameters, Query};
 use crate::state::State;
 
@@ -79,7 +79,8 @@ pub(super) fn made_from(typed: &TypedGraph, state: &State) -> BTreeMap<NodeName,
     let mut all: BTreeMap<NodeName, MadeFrom> = BTreeMap::new();
     for model in typed.graph.models() {
         let inputs = typed.graph.inputs(&model.name).iter();
-        let inputs = inputs.map(|input| (input.table.to_string(), input_fingerprint(input, state, &all)));
+        let inputs =
+            inputs.map(|input| (input.table.to_string(), input_fingerprint(typed, input, state, &all)));
         let made_from = MadeFrom {
             definition: definition(model),
             parameters: used_parameters(typed, model),
@@ -90,13 +91,49 @@ pub(super) fn made_from(typed: &TypedGraph, state: &State) -> BTreeMap<NodeName,
     all
 }
 
-fn input_fingerprint(input: &Input, state: &State, made: &BTreeMap<NodeName, MadeFrom>) -> String {
+fn input_fingerprint(
+    typed: &TypedGraph,
+    input: &Input,
+    state: &State,
+    made: &BTreeMap<NodeName, MadeFrom>,
+) -> String {
     match &input.node {
-        Node::Source(name) => {
-            state.sources.get(name).map(|source| source.fingerprint.clone()).unwrap_or_default()
-        }
+        Node::Source(name) => source(typed, name, state),
         Node::Model(name) => made.get(name).map(fingerprint).unwrap_or_default(),
     }
+}
+
+/// The fingerprint of a source as SQL reads it: its files; with a contract, its rules and what
+/// its rows refer to as well.
+pub(super) fn source(typed: &TypedGraph, name: &NodeName, state: &State) -> String {
+    if quality::relation(name.as_str()).is_some() {
+        return quality_of_sources(typed, state);
+    }
+    let pinned = state.sources.get(name).map(|source| source.fingerprint.clone()).unwrap_or_default();
+    let declared = typed.graph.project().pipeline.sources.get(name);
+    let Some((declared, contract)) = declared.and_then(|source| Some((source, source.contract.as_ref()?)))
+    else {
+        return pinned;
+    };
+    let table = serde_json::to_string(&contract.table).unwrap_or_default();
+    let checks: Vec<String> = contract.rules.iter().map(|rule| format!("{:?}", rule.check)).collect();
+    let currency = VariableName::parse(CURRENCY).ok().and_then(|name| typed.parameters.get(&name));
+    let column = |column: &Option<Located<String>>| column.as_ref().map(|column| column.value.clone());
+    let times = (column(&declared.event_time), column(&declared.ingested_at), &contract.dated_by);
+    let rest = format!("{times:?} {:?} {currency:?} {:?}", contract.totals, contract.optional_columns);
+    let mut parts = vec![pinned, table, checks.join("\n"), rest];
+    parts.extend(declared.parents().map(|parent| source(typed, parent, state)));
+    hash(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The fingerprint of what is told of the sources.
+fn quality_of_sources(typed: &TypedGraph, state: &State) -> String {
+    let sources = typed.graph.sources().filter(|source| source.contract.is_some());
+    let told = sources.map(|declared| {
+        let rows = source(typed, &declared.name, state);
+        format!("{} {rows} {:?} {}", declared.name, declared.history, state.is_absent(&declared.name))
+    });
+    hash(&told.collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// The fingerprint of a result made from `made_from`.
@@ -130,7 +167,18 @@ fn named(query: &Query) -> impl Iterator<Item = &str> {
     query.parameters.iter().map(|parameter| parameter.name.as_str())
 }
 
+/// The sources a model reads, and those that their rows refer to.
 fn sources<'a>(graph: &'a Graph, model: &NodeName) -> Vec<&'a Source> {
-    let names = graph.sources_read(model).into_iter();
-    names.filter_map(|name| graph.project().pipeline.sources.get(&name)).collect()
+    let mut open: Vec<NodeName> = graph.sources_read(model).into_iter().collect();
+    if open.iter().any(|name| quality::relation(name.as_str()).is_some()) {
+        open.extend(graph.sources().map(|source| source.name.clone()));
+    }
+    let mut all: BTreeMap<NodeName, &Source> = BTreeMap::new();
+    while let Some(name) = open.pop() {
+        let Some(source) = graph.project().pipeline.sources.get(&name) else { continue };
+        // What is rejected depends on what its rows refer to, and that on time.
+        open.extend(source.parents().filter(|parent| !all.contains_key(*parent)).cloned());
+        all.insert(name, source);
+    }
+    all.into_values().collect()
 }

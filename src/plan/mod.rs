@@ -18,14 +18,18 @@ mod analyze;
 mod build;
 mod explain;
 mod fingerprint;
+mod left_out;
 mod outcome;
 
 pub use crate::lake::MadeFrom;
-pub use analyze::{analyze, input_schemas, relation, retype};
+pub use analyze::{analyze, input_schemas, relation, retype, source_relation};
 pub use build::{build, modified};
 pub use explain::explain;
 pub use fingerprint::sha256_hex;
-pub use outcome::{AuditResult, Ending, Event, Observer, Outcome, Phase, StepResult, StepStatus};
+pub use outcome::{
+    AuditResult, Ending, Event, Observer, Outcome, Phase, RuleResult, SourceResult, SourceStatus, StepResult,
+    StepStatus, TotalResult,
+};
 
 /// A graph whose every query was found sound and typed.
 #[derive(Debug, Clone)]
@@ -104,6 +108,14 @@ pub struct Plan {
     pub rechecks: Vec<Recheck>,
     /// Published models that are not computed, and why.
     pub skipped: Vec<Skipped>,
+    /// The sources taken in against their contracts, those that others refer to first.
+    pub intakes: Vec<Intake>,
+    /// Optional sources that are absent: empty tables.
+    pub absent: Vec<NodeName>,
+    /// Models that cannot be computed for want of such a source.
+    pub left_out: Vec<LeftOut>,
+    /// Rules that cannot be checked, since they read a model that is left out.
+    pub unchecked: Vec<Recheck>,
 }
 
 impl Plan {
@@ -202,6 +214,28 @@ pub struct Recheck {
     pub model: NodeName,
     /// The position of the rule among the model's audits.
     pub audit: usize,
+}
+
+/// A source to part into accepted and rejected rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Intake {
+    /// The source.
+    pub source: NodeName,
+    /// Rows of its files, from their footers.
+    pub rows: u64,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// How many rules its contract has.
+    pub rules: usize,
+}
+
+/// A model that is left out for want of optional sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// The model.
+    pub model: NodeName,
+    /// The sources it needs, itself or through what it reads.
+    pub sources: Vec<NodeName>,
 }
 
 /// A published model that is not computed.

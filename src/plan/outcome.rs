@@ -35,6 +35,8 @@ pub enum Event {
     },
     /// A model was computed.
     StepFinished(StepResult),
+    /// A source was taken in.
+    SourceFinished(SourceResult),
     /// A rule was checked.
     AuditFinished(AuditResult),
     /// Something was recovered or done differently, for a person to know.
@@ -112,6 +114,67 @@ pub struct AuditResult {
     pub examples: Vec<String>,
 }
 
+/// What became of a source with a contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceResult {
+    /// The source.
+    pub source: NodeName,
+    /// How it is to be taken.
+    pub status: SourceStatus,
+    /// Rows from before `as_of`, known by `known_at`.
+    pub rows: u64,
+    /// Those among them that broke a rule.
+    pub rejected: u64,
+    /// The largest share of rejected rows with which a run publishes.
+    pub max_rejected: String,
+    /// Whether it tells no history.
+    pub undated: bool,
+    /// What became of each rule.
+    pub rules: Vec<RuleResult>,
+    /// Sums over all rows and over both parts of them.
+    pub totals: Vec<TotalResult>,
+}
+
+/// How a source is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceStatus {
+    /// Every row keeps every rule.
+    Ok,
+    /// Some rows break a rule and are left out.
+    Rejected,
+    /// So many that nothing is published.
+    TooManyRejected,
+    /// It has no row to be seen.
+    Empty,
+    /// It is optional and has no files.
+    Absent,
+}
+
+/// What became of a rule of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuleResult {
+    /// The rule, such as `missing_key`.
+    pub rule: String,
+    /// Its column; empty for the key as a whole.
+    pub column: String,
+    /// Rows that broke it; none if it could not be checked.
+    pub failed: Option<u64>,
+}
+
+/// A sum over a source's rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TotalResult {
+    /// The column.
+    pub column: String,
+    /// Over all rows.
+    pub raw: String,
+    /// Over those that models read.
+    pub accepted: String,
+    /// Over the others.
+    pub rejected: String,
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
@@ -149,6 +212,8 @@ pub struct Outcome {
     pub ending: Ending,
     /// What became of each step, in the order they ended.
     pub steps: Vec<StepResult>,
+    /// What became of each source with a contract that was taken in.
+    pub sources: Vec<SourceResult>,
     /// What became of each rule.
     pub audits: Vec<AuditResult>,
     /// Why models failed.
@@ -162,6 +227,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The sources so many of whose rows break their contract that nothing is published.
+    pub fn refused_sources(&self) -> impl Iterator<Item = &SourceResult> {
+        self.sources.iter().filter(|source| source.status == SourceStatus::TooManyRejected)
+    }
+
     /// The rules that rows break.
     pub fn broken_audits(&self) -> impl Iterator<Item = &AuditResult> {
         self.audits.iter().filter(|audit| audit.broken > 0)

@@ -101,14 +101,7 @@ impl Context<'_> {
                 (format!("unique {text}"), no_rows(&sql, &place)?)
             }
             ColumnTest::AcceptedValues(values) => {
-                let values = values.iter().enumerate().map(|(at, value)| match value {
-                    serde_json::Value::String(text) => text.clone(),
-                    other => {
-                        let pointer = format!("{pointer}/accepted_values/{at}");
-                        self.document.text(&pointer).map_or_else(|| other.to_string(), str::to_owned)
-                    }
-                });
-                let values = values.collect();
+                let values = listed(self.document, pointer, values);
                 (format!("accepted_values {text}"), Rule::AcceptedValues { column: name, values })
             }
             ColumnTest::Relationships(to) => {
@@ -120,43 +113,12 @@ impl Context<'_> {
                 (format!("relationships {text} to {other}.{field}"), no_rows(&sql, &place)?)
             }
             ColumnTest::Range(range) => {
-                let (min, max) = self.bounds(pointer, column, range)?;
+                let bounded = Bounded { name: text, data_type: &column.data_type };
+                let (min, max) = bounds(self.document, pointer, bounded, range)?;
                 (format!("range {text}"), Rule::Range { column: name, min, max })
             }
         };
         Ok(Audit { name: title, place, rule })
-    }
-
-    /// The bounds of a range, read as the column's type.
-    fn bounds(
-        &self,
-        pointer: &str,
-        column: &ColumnSpec,
-        range: &Range,
-    ) -> Result<(Option<Value>, Option<Value>), Diagnostics> {
-        let wrong = |why: String, pointer: &str| {
-            let place = place(self.document, pointer);
-            Diagnostics::from(Diagnostic::error(code::BAD_AUDIT, why).at(place))
-        };
-        let data_type = ColumnType::parse(&column.data_type).ok().and_then(comparable);
-        let data_type = data_type.ok_or_else(|| {
-            wrong(format!("`{}` has no order that a range could bound", column.name), pointer)
-        })?;
-        let bound = |key: &str, value: &Option<serde_json::Value>| {
-            let Some(value) = value else { return Ok(None) };
-            let pointer = format!("{pointer}/range/{key}");
-            let text = match value {
-                serde_json::Value::String(text) => text.clone(),
-                other => self.document.text(&pointer).map_or_else(|| other.to_string(), str::to_owned),
-            };
-            let read = data_type.parse(&text).map_err(|cause| wrong(cause.to_string(), &pointer));
-            read.map(Some)
-        };
-        let (min, max) = (bound("min", &range.min)?, bound("max", &range.max)?);
-        if min.is_none() && max.is_none() {
-            return Err(wrong("a range needs `min`, `max` or both".to_owned(), pointer));
-        }
-        Ok((min, max))
     }
 
     fn of_table(&self, pointer: &str, test: &ModelTest) -> Result<Audit, Diagnostics> {
@@ -201,6 +163,56 @@ impl Context<'_> {
         let name = format!("reconciles {} with {} of {}", both.left, both.right.expr, both.right.from);
         Ok(Audit { name, place, rule })
     }
+}
+
+/// The values of an `accepted_values` below `pointer`, as they were typed.
+pub(super) fn listed(document: &Document, pointer: &str, values: &[serde_json::Value]) -> Vec<String> {
+    let text = |(at, value): (usize, &serde_json::Value)| match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => {
+            let pointer = format!("{pointer}/accepted_values/{at}");
+            document.text(&pointer).map_or_else(|| other.to_string(), str::to_owned)
+        }
+    };
+    values.iter().enumerate().map(text).collect()
+}
+
+/// A column that a range bounds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounded<'a> {
+    pub(super) name: &'a str,
+    pub(super) data_type: &'a str,
+}
+
+/// The bounds of a range below `pointer`, read as the column's type.
+pub(super) fn bounds(
+    document: &Document,
+    pointer: &str,
+    column: Bounded<'_>,
+    range: &Range,
+) -> Result<(Option<Value>, Option<Value>), Diagnostics> {
+    let wrong = |why: String, pointer: &str| {
+        let place = place(document, pointer);
+        Diagnostics::from(Diagnostic::error(code::BAD_AUDIT, why).at(place))
+    };
+    let data_type = ColumnType::parse(column.data_type).ok().and_then(comparable);
+    let data_type = data_type
+        .ok_or_else(|| wrong(format!("`{}` has no order that a range could bound", column.name), pointer))?;
+    let bound = |key: &str, value: &Option<serde_json::Value>| {
+        let Some(value) = value else { return Ok(None) };
+        let pointer = format!("{pointer}/range/{key}");
+        let text = match value {
+            serde_json::Value::String(text) => text.clone(),
+            other => document.text(&pointer).map_or_else(|| other.to_string(), str::to_owned),
+        };
+        let read = data_type.parse(&text).map_err(|cause| wrong(cause.to_string(), &pointer));
+        read.map(Some)
+    };
+    let (min, max) = (bound("min", &range.min)?, bound("max", &range.max)?);
+    if min.is_none() && max.is_none() {
+        return Err(wrong("a range needs `min`, `max` or both".to_owned(), pointer));
+    }
+    Ok((min, max))
 }
 
 /// How the bounds of a column of this type are read.

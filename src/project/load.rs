@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::model::{self, Folder};
-use super::{Materialization, Model, Project, UnitTest, Visibility, pipeline, unit_test};
-use super::{audit, files};
+use super::{Materialization, Model, Pipeline, Project, UnitTest, Visibility};
+use super::{audit, files, pipeline, quality, source, unit_test};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code};
 use crate::ident::NodeName;
 use crate::query;
@@ -33,14 +33,22 @@ pub fn load(at: &Location) -> Result<Project, Diagnostics> {
     let spec: Spec<PipelineSpec> = spec::read(&file)?;
     let pipeline = found.keep(pipeline::check(&spec, &at.environment));
     let folders = read_folders(&at.folder, &spec, &mut found);
+    let specs = folders.iter().flat_map(|folder| &folder.specs).collect();
+    let written = source::Written::read(&at.folder, &spec, specs, &mut found);
+    let sources = source::check(&spec, &written, &mut found);
     let mut models = BTreeMap::new();
     let mut unit_tests = Vec::new();
-    for folder in folders {
-        for model in model::check_folder(&folder, &mut found) {
+    for folder in &folders {
+        for model in model::check_folder(folder, &mut found) {
             add(&mut models, model, &mut found);
         }
         for document in &folder.specs {
             unit_tests.extend(unit_tests_of(document, &mut found));
+        }
+    }
+    if sources.values().any(|source| source.contract.is_some()) {
+        for model in model::check_folder(&quality::folder(&mut found), &mut found) {
+            add(&mut models, Model { visibility: Visibility::Published, ..model }, &mut found);
         }
     }
     publish(&spec, &mut models, &mut found);
@@ -52,6 +60,7 @@ pub fn load(at: &Location) -> Result<Project, Diagnostics> {
         Some(pipeline) if !found.has_errors() => pipeline,
         _ => return Err(found),
     };
+    let pipeline = Pipeline { sources, ..pipeline };
     Ok(Project { folder: at.folder.clone(), pipeline, models, unit_tests })
 }
 
@@ -175,9 +184,13 @@ fn publish(spec: &Spec<PipelineSpec>, models: &mut BTreeMap<NodeName, Model>, fo
         let wanted = entry.trim_end_matches('/');
         let mut any = false;
         for model in models.values_mut() {
-            if model.name.as_str() == wanted || model.folder == wanted {
+            let named = model.name.as_str() == wanted;
+            if named || model.folder == wanted {
                 model.visibility = Visibility::Published;
                 any = true;
+            }
+            if named {
+                model.named = Some(spec.document.place(&format!("/publish/{at}")));
             }
         }
         if !any && !found.has_errors() {

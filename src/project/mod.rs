@@ -21,14 +21,20 @@ mod files;
 mod load;
 mod model;
 mod pipeline;
+pub mod quality;
+mod source;
 mod unit_test;
 mod variables;
 
 pub use audit::{Audit, Rule, audit_query};
 pub use contract::{Column, ColumnType, Contract, Nullability, Privacy, UnknownType};
 pub use load::{Location, list_pipelines, load};
+pub use source::{
+    Age, CURRENCY, Drift, Freshness, History, MaxRejected, Presence, Source, SourceCheck, SourceContract,
+    SourceRule,
+};
 pub use unit_test::{Cell, Rows, UnitTest};
-pub use variables::{bind, parse_memory};
+pub use variables::{absent_parameter, bind, parse_memory, source_parameters, undated_parameter};
 
 /// A pipeline with everything it names, as written.
 #[derive(Debug, Clone)]
@@ -41,6 +47,14 @@ pub struct Project {
     pub models: BTreeMap<NodeName, Model>,
     /// Unit tests of these models, in the order of their files.
     pub unit_tests: Vec<UnitTest>,
+}
+
+impl Pipeline {
+    /// Whether any source has a contract, so that the program tells what became of its rows.
+    #[must_use]
+    pub fn has_contracts(&self) -> bool {
+        self.sources.values().any(|source| source.contract.is_some())
+    }
 }
 
 /// A value with its place in a file.
@@ -98,21 +112,6 @@ pub struct Variable {
     pub place: Place,
 }
 
-/// A declared source.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// Its name.
-    pub name: NodeName,
-    /// A folder, file or glob relative to the sources' location.
-    pub path: Located<String>,
-    /// The column rows are cut by at `as_of`.
-    pub event_time: Option<Located<String>>,
-    /// The column rows are cut by at `known_at`.
-    pub ingested_at: Option<Located<String>>,
-    /// Where it is declared.
-    pub place: Place,
-}
-
 /// A declared target.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -141,8 +140,12 @@ pub struct Model {
     pub materialization: Materialization,
     /// Whether people outside may read it.
     pub visibility: Visibility,
+    /// Where `publish:` names the model itself, not its folder.
+    pub named: Option<Place>,
     /// Words to select it by.
     pub tags: Vec<String>,
+    /// Optional sources without which it is left out.
+    pub requires: Vec<Located<NodeName>>,
     /// Rules whose broken rows stop a publication.
     pub audits: Vec<Audit>,
 }

@@ -6,10 +6,10 @@ use super::audit;
 use super::contract::{Column, ColumnType, Contract, Nullability, Privacy};
 use super::load::place;
 use super::pipeline::named;
-use super::{Materialization, Model, Visibility};
+use super::{Located, Materialization, Model, Visibility};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code, nearest};
 use crate::ident::NodeName;
-use crate::query::Query;
+use crate::query::{Query, SOURCES_SCHEMA};
 use crate::spec::{ColumnSpec, Document, Materialized, ModelSpec, ModelsSpec, Spec};
 
 /// What was read of one folder under `sql/`.
@@ -128,9 +128,24 @@ fn check(
         column_places: (0..spec.columns.len()).map(column_place).collect(),
         materialization,
         visibility: Visibility::Internal,
+        named: None,
         tags: spec.config.tags.clone(),
+        requires: requires(written, found),
         audits,
     })
+}
+
+/// The sources a model names under `requires`.
+fn requires(written: Written<'_>, found: &mut Diagnostics) -> Vec<Located<NodeName>> {
+    let Written { document, pointer, spec } = written;
+    let mut required = Vec::new();
+    for (at, text) in spec.config.requires.iter().enumerate() {
+        let place = place(document, &format!("{pointer}/config/requires/{at}"));
+        let bare = text.strip_prefix(SOURCES_SCHEMA).and_then(|rest| rest.strip_prefix('.'));
+        let name = named(NodeName::parse(bare.unwrap_or(text)), place.clone());
+        required.extend(found.keep(name).map(|value| Located { value, place }));
+    }
+    required
 }
 
 fn contract(

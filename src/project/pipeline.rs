@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Located, Pipeline, Source, Target, Variable, files, variables};
+use super::{Located, Pipeline, Target, Variable, variables};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, code};
-use crate::ident::{InvalidName, NodeName, PipelineName, VariableName};
+use crate::ident::{InvalidName, PipelineName, VariableName};
 use crate::interval;
-use crate::spec::{Document, PipelineSpec, SourceSpec, Spec, TargetSpec, VariableSpec};
+use crate::spec::{Document, PipelineSpec, Spec, TargetSpec, VariableSpec};
 use crate::value::Value;
 
 /// The version of the pipeline file this program reads.
@@ -15,7 +15,7 @@ const VERSION: u32 = 1;
 /// Names no variable may take: they are bound by the program.
 const BUILT_IN: [&str; 4] = ["as_of", "as_of_day", "known_at", "time_zone"];
 
-/// Checks names, values and environment references.
+/// Checks names, values and environment references; the sources follow, with their contracts.
 pub(super) fn check(
     spec: &Spec<PipelineSpec>,
     environment: &BTreeMap<String, String>,
@@ -33,9 +33,6 @@ pub(super) fn check(
     let location = found.keep(location);
     let variables =
         each(&spec.value.vars, &mut found, |name, value, found| variable(document, name, value, found));
-    let sources = each(&spec.value.sources.tables, &mut found, |name, value, found| {
-        source(document, name, value, found)
-    });
     let targets = each(&spec.value.targets, &mut found, |name, value, found| {
         target(document, name, value, environment, found)
     });
@@ -54,7 +51,7 @@ pub(super) fn check(
             as_of,
             variables,
             location,
-            sources,
+            sources: BTreeMap::new(),
             targets,
             default_target,
         }),
@@ -137,34 +134,6 @@ fn variable(
         variable.default = Some(found.keep::<Value>(value)?);
     }
     Some((parsed, variable))
-}
-
-fn source(
-    document: &Document,
-    name: &str,
-    spec: &SourceSpec,
-    found: &mut Diagnostics,
-) -> Option<(NodeName, Source)> {
-    let pointer = format!("/sources/tables/{name}");
-    let place = document.key_place(&pointer);
-    let parsed = found.keep(named(NodeName::parse(name), place.clone()))?;
-    let path_place = document.place(&format!("{pointer}/path"));
-    if let Err(outside) = files::inside(&spec.path, &path_place) {
-        found.push(outside);
-        return None;
-    }
-    let located = |key: &str, value: &Option<String>| {
-        let place = document.place(&format!("{pointer}/{key}"));
-        value.clone().map(|value| Located { value, place })
-    };
-    let source = Source {
-        name: parsed.clone(),
-        path: Located { value: spec.path.clone(), place: path_place },
-        event_time: located("event_time", &spec.event_time),
-        ingested_at: located("ingested_at", &spec.ingested_at),
-        place,
-    };
-    Some((parsed, source))
 }
 
 fn target(

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{Pipeline, Variable};
+use super::{History, Pipeline, Source, Variable};
 use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
-use crate::ident::VariableName;
+use crate::ident::{NodeName, VariableName};
 use crate::interval::Instant;
 use crate::query::Parameters;
 use crate::value::Value;
 
 /// Binds every parameter a query may use: the pipeline's variables with `given` over their
-/// defaults, and `as_of`, `as_of_day`, `known_at` and `time_zone`.
+/// defaults, `as_of`, `as_of_day`, `known_at` and `time_zone`, and for each source that may be
+/// absent or has no history `absent_…` (false here: who looked at the sources knows) and `undated_…`.
 ///
 /// # Errors
 ///
@@ -43,6 +44,9 @@ pub fn bind(
             parameters.insert(name.clone(), value);
         }
     }
+    for (name, value) in source_parameters(pipeline) {
+        parameters.insert(name, value);
+    }
     let built_in = [
         ("as_of", Value::Timestamp(as_of)),
         ("as_of_day", Value::Date(as_of.day_in(&pipeline.time_zone))),
@@ -55,6 +59,30 @@ pub fn bind(
         }
     }
     found.or_ok(parameters)
+}
+
+/// The parameter that says whether the source is absent.
+#[must_use]
+pub fn absent_parameter(source: &NodeName) -> Option<VariableName> {
+    VariableName::parse(&format!("absent_{source}")).ok()
+}
+
+/// The parameter that says whether the source has no history.
+#[must_use]
+pub fn undated_parameter(source: &NodeName) -> Option<VariableName> {
+    VariableName::parse(&format!("undated_{source}")).ok()
+}
+
+/// The parameters that tell of the sources with a contract, with what their contracts say.
+pub fn source_parameters(pipeline: &Pipeline) -> BTreeMap<VariableName, Value> {
+    let sources = pipeline.sources.values().filter(|source| source.contract.is_some());
+    let told = |source: &Source| {
+        let absent = absent_parameter(&source.name).map(|name| (name, Value::Bool(false)));
+        let undated = source.history == History::Undated;
+        let undated = undated_parameter(&source.name).map(|name| (name, Value::Bool(undated)));
+        [absent, undated]
+    };
+    sources.flat_map(told).flatten().collect()
 }
 
 fn unknown(pipeline: &Pipeline, name: &str) -> Diagnostic {

@@ -39,6 +39,8 @@ pub fn receipt(outcome: &Outcome, state: &State) -> Json {
         "scans": outcome.scans,
         "steps": outcome.steps.iter().map(|step| self::step(step, outcome)).collect::<Vec<_>>(),
         "skipped": plan.skipped,
+        "left_out": plan.left_out,
+        "sources": outcome.sources,
         "audits": outcome.audits.iter().map(audit).collect::<Vec<_>>(),
         "failures": outcome.failures.iter().map(|found| json!({
             "code": found.code.to_string(),

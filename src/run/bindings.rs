@@ -5,16 +5,53 @@ use std::sync::Arc;
 
 use super::Job;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::engine::{Binding, Bindings, Bound, Cut, DataFile};
+use crate::engine::{Binding, Bindings, Bound, Cut, DataFile, FileSet, SourceScan};
 use crate::graph::{Input, Node};
-use crate::ident::NodeName;
+use crate::ident::{NodeName, VariableName};
 use crate::lake::{Lake, TableEntry};
 use crate::plan::TypedGraph;
-use crate::project::{Contract, Source};
-use crate::state::{SourceState, State};
+use crate::project::{CURRENCY, Contract, Source, SourceContract, quality};
+use crate::state::{PinnedFile, SourceState, State};
 
-/// The rows of models that can be read by now, by model.
-pub(super) type Products = BTreeMap<NodeName, Binding>;
+/// What can be read by now: the rows of models, and the accepted ones of sources with contracts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Products {
+    models: BTreeMap<NodeName, Binding>,
+    sources: BTreeMap<NodeName, Binding>,
+}
+
+impl Products {
+    /// Adds a model's rows.
+    pub(super) fn insert(&mut self, model: NodeName, rows: Binding) {
+        self.models.insert(model, rows);
+    }
+
+    /// Adds a source's accepted rows.
+    pub(super) fn insert_source(&mut self, source: NodeName, rows: Binding) {
+        self.sources.insert(source, rows);
+    }
+
+    /// Adds what the program tells of the sources.
+    pub(super) fn insert_source_named(&mut self, name: &str, rows: Binding) {
+        self.sources.extend(NodeName::parse(name).ok().map(|name| (name, rows)));
+    }
+
+    /// A model's rows.
+    pub(super) fn model(&self, model: &NodeName) -> Option<&Binding> {
+        self.models.get(model)
+    }
+
+    /// A source's accepted rows.
+    pub(super) fn source(&self, source: &NodeName) -> Option<&Binding> {
+        self.sources.get(source)
+    }
+}
+
+/// Whether a source is read as it was taken in, not as its files are.
+fn is_taken_in(typed: &TypedGraph, name: &NodeName) -> bool {
+    let source = typed.graph.project().pipeline.sources.get(name);
+    source.map_or_else(|| quality::relation(name.as_str()).is_some(), |source| source.contract.is_some())
+}
 
 /// Binds every input of a query.
 ///
@@ -25,8 +62,8 @@ pub(super) fn bind(job: &Job<'_>, inputs: &[Input], products: &Products) -> Resu
     let mut bindings = Bindings::new();
     for input in inputs {
         let binding = match &input.node {
-            Node::Source(name) => source(job.typed, job.state, name),
-            Node::Model(name) => products.get(name).cloned().or_else(|| published(job, name)),
+            Node::Source(name) => source(job.typed, job.state, products, name),
+            Node::Model(name) => products.model(name).cloned().or_else(|| published(job, name)),
         };
         let missing = || Diagnostic::error(code::BUG, format!("`{}` was not computed", input.node));
         bindings.insert(input.table.clone(), binding.ok_or_else(missing)?);
@@ -37,16 +74,24 @@ pub(super) fn bind(job: &Job<'_>, inputs: &[Input], products: &Products) -> Resu
 /// Whether every input of a query can be bound.
 pub(super) fn available(job: &Job<'_>, inputs: &[Input], products: &Products) -> bool {
     inputs.iter().all(|input| match &input.node {
-        Node::Source(_) => true,
+        Node::Source(name) => !is_taken_in(job.typed, name) || products.source(name).is_some(),
         Node::Model(name) => {
             let pending = job.plan.step(name).is_some();
-            products.contains_key(name) || (!pending && published(job, name).is_some())
+            products.model(name).is_some() || (!pending && published(job, name).is_some())
         }
     })
 }
 
-/// The rows of a source before `as_of`, known by `known_at`.
-pub(super) fn source(typed: &TypedGraph, state: &State, name: &NodeName) -> Option<Binding> {
+/// The rows of a source before `as_of`, known by `known_at`; with a contract the accepted ones.
+pub(super) fn source(
+    typed: &TypedGraph,
+    state: &State,
+    products: &Products,
+    name: &NodeName,
+) -> Option<Binding> {
+    if is_taken_in(typed, name) {
+        return products.source(name).cloned();
+    }
     let declared = typed.graph.project().pipeline.sources.get(name)?;
     let pinned = state.sources.get(name)?;
     Some(Binding::Parquet {
@@ -58,7 +103,11 @@ pub(super) fn source(typed: &TypedGraph, state: &State, name: &NodeName) -> Opti
 }
 
 fn pinned_files(source: &SourceState) -> Vec<DataFile> {
-    let file = |file: &crate::state::PinnedFile| DataFile {
+    source.files.iter().map(data_file).collect()
+}
+
+fn data_file(file: &PinnedFile) -> DataFile {
+    DataFile {
         store: file.store.clone(),
         key: file.info.key.clone(),
         size: file.info.size,
@@ -66,8 +115,24 @@ fn pinned_files(source: &SourceState) -> Vec<DataFile> {
         etag: file.info.etag.clone(),
         metadata: file.metadata.clone(),
         content: None,
-    };
-    source.files.iter().map(file).collect()
+    }
+}
+
+/// A source as its contract says.
+pub(super) fn scan(
+    typed: &TypedGraph,
+    source: &Source,
+    contract: &SourceContract,
+    pinned: &SourceState,
+) -> SourceScan {
+    let files = pinned.kinds.iter().enumerate().map(|(at, kind)| FileSet {
+        files: pinned.files.iter().filter(|file| file.kind == at).map(data_file).collect(),
+        schema: Arc::clone(&kind.schema),
+        readings: kind.readings.clone(),
+    });
+    let currency = VariableName::parse(CURRENCY).ok().and_then(|name| typed.parameters.get(&name));
+    let currency = currency.map(ToString::to_string);
+    SourceScan::new(files.collect(), Arc::new(contract.clone()), cut(typed, source), currency)
 }
 
 /// Where a source's rows are cut in time.

@@ -1,15 +1,17 @@
 //! Drafts: what a query would give if the files were run now; nothing is written or published.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::bindings::{self, Products};
+use super::intake;
 use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
 use crate::engine::{self, Binding, Bindings, Engine, MaterializeRequest, Relation, Typed};
 use crate::graph::Node;
+use crate::ident::NodeName;
 use crate::lake::Lake;
 use crate::plan::{self, Plan, TypedGraph};
-use crate::project::{Materialization, Model};
+use crate::project::{Materialization, Model, quality};
 use crate::query::{Query, TableName};
 use crate::state::State;
 
@@ -62,7 +64,7 @@ pub async fn draft(ground: &Ground<'_>, query: &Query) -> Result<Draft, Diagnost
         nodes.push((table, node));
     }
     let query = engine::analyze(query, &relations, &typed.parameters)?;
-    let mut products = Products::new();
+    let mut products = sources(ground, &wanted, &nodes).await?;
     for model in graph.models().filter(|model| wanted.contains(&model.name)) {
         let binding = produce(ground, model, &products).await?;
         products.insert(model.name.clone(), binding);
@@ -75,9 +77,38 @@ pub async fn draft(ground: &Ground<'_>, query: &Query) -> Result<Draft, Diagnost
     Ok(Draft { query, bindings: bound })
 }
 
+/// Takes in the sources that the query and the models it needs read.
+async fn sources(
+    ground: &Ground<'_>,
+    wanted: &BTreeSet<NodeName>,
+    nodes: &[(TableName, Node)],
+) -> Result<Products, Diagnostics> {
+    let Ground { engine, typed, state, .. } = *ground;
+    let graph = &typed.graph;
+    let mut read: BTreeSet<NodeName> = wanted.iter().flat_map(|model| graph.sources_read(model)).collect();
+    read.extend(nodes.iter().filter_map(|(_, node)| match node {
+        Node::Source(name) => Some(name.clone()),
+        Node::Model(_) => None,
+    }));
+    let mut products = Products::default();
+    let mut taken = BTreeMap::new();
+    for source in graph.intakes(&read) {
+        let done = intake::take((engine, engine.whole()), typed, state, &source.name, &products).await?;
+        products.insert_source(source.name.clone(), done.accepted);
+        taken.insert(source.name.clone(), (done.result, done.rejected));
+    }
+    for (name, rows) in intake::told(&taken) {
+        products.insert_source_named(name, rows);
+    }
+    Ok(products)
+}
+
 fn node(typed: &TypedGraph, table: Option<&TableName>) -> Option<Node> {
     let sources = &typed.graph.project().pipeline.sources;
     match table? {
+        TableName::Source(name) if quality::relation(name.as_str()).is_some() => {
+            Some(Node::Source(name.clone()))
+        }
         TableName::Bare(name) if typed.graph.model(name).is_some() => Some(Node::Model(name.clone())),
         TableName::Bare(name) | TableName::Source(name) if sources.contains_key(name) => {
             Some(Node::Source(name.clone()))
@@ -97,12 +128,7 @@ fn unknown(typed: &TypedGraph, written: &str, place: crate::diagnostic::Place) -
 fn relation(typed: &TypedGraph, state: &State, table: &TableName, node: &Node) -> Option<Relation> {
     match node {
         Node::Model(name) => typed.graph.model(name).map(|model| plan::relation(model, table.clone())),
-        Node::Source(name) => state.sources.get(name).map(|source| Relation {
-            name: table.clone(),
-            schema: Arc::clone(&source.schema),
-            keys: Vec::new(),
-            defined_in: None,
-        }),
+        Node::Source(name) => plan::source_relation(typed, state, name, table.clone()),
     }
 }
 
@@ -142,7 +168,7 @@ async fn produce(ground: &Ground<'_>, model: &Model, products: &Products) -> Res
 
 fn of_node(typed: &TypedGraph, state: &State, node: &Node, products: &Products) -> Option<Binding> {
     match node {
-        Node::Source(name) => bindings::source(typed, state, name),
-        Node::Model(name) => products.get(name).cloned(),
+        Node::Source(name) => bindings::source(typed, state, products, name),
+        Node::Model(name) => products.model(name).cloned(),
     }
 }

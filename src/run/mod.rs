@@ -19,6 +19,7 @@ mod bindings;
 mod commit;
 mod data;
 mod draft;
+mod intake;
 mod stage;
 mod steps;
 mod unit;
@@ -110,6 +111,7 @@ pub async fn execute(job: &Job<'_>) -> Result<Ended, Diagnostics> {
         plan: job.plan.clone(),
         ending,
         steps: worked.results,
+        sources: worked.sources,
         audits: worked.audits,
         failures: worked.failures,
         scans: job.engine.scans().iter().map(|(name, count)| (name.to_string(), *count)).collect(),
@@ -123,7 +125,7 @@ pub async fn execute(job: &Job<'_>) -> Result<Ended, Diagnostics> {
     if !worked.failures.is_empty() {
         return done(Ending::Failed, worked);
     }
-    let Some(audited) = worked.staged.audited(&worked.audits) else {
+    let Some(audited) = worked.staged.audited(&worked.audits, &worked.sources) else {
         return done(Ending::AuditsFailed, worked);
     };
     state::moved(job.state).await?;

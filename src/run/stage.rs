@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::Written;
 use crate::ident::NodeName;
-use crate::plan::{AuditResult, Plan};
+use crate::plan::{AuditResult, Plan, SourceResult, SourceStatus};
 
 /// Tables that are written and not yet all checked.
 #[derive(Debug, Clone, Default)]
@@ -20,9 +20,10 @@ impl Staged {
         self.0.insert(table, written);
     }
 
-    /// The tables as audited, if no rule is broken.
-    pub(super) fn audited(&self, audits: &[AuditResult]) -> Option<Audited> {
-        audits.iter().all(|audit| audit.broken == 0).then(|| Audited(self.0.clone()))
+    /// The tables as audited, if no rule is broken and no source has too many rejected rows.
+    pub(super) fn audited(&self, audits: &[AuditResult], sources: &[SourceResult]) -> Option<Audited> {
+        let sound = sources.iter().all(|source| source.status != SourceStatus::TooManyRejected);
+        (sound && audits.iter().all(|audit| audit.broken == 0)).then(|| Audited(self.0.clone()))
     }
 }
 

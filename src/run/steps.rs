@@ -11,6 +11,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::audits::{self, Pending};
 use super::bindings::{self, Products};
+use super::intake::{self, Rejected, Taken};
 use super::stage::Staged;
 use super::{AfterFailure, Job, commit};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -19,8 +20,10 @@ use crate::engine::{
     WrittenFile,
 };
 use crate::ident::NodeName;
-use crate::plan::{AuditResult, Event, Phase, Step, StepKind, StepResult, StepStatus, TypedModel};
-use crate::project::{Materialization, Model};
+use crate::plan::{
+    AuditResult, Event, Phase, SourceResult, SourceStatus, Step, StepKind, StepResult, StepStatus, TypedModel,
+};
+use crate::project::{Materialization, Model, Source};
 
 /// The least memory a step is given: below it steps run one after another.
 const LEAST_MEMORY: u64 = 256 * 1024 * 1024;
@@ -32,6 +35,7 @@ const KEPT_SHARE: u64 = 16;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Worked {
     pub(super) results: Vec<StepResult>,
+    pub(super) sources: Vec<SourceResult>,
     pub(super) audits: Vec<AuditResult>,
     pub(super) failures: Vec<Diagnostic>,
     pub(super) staged: Staged,
@@ -47,6 +51,7 @@ impl Worked {
 
 /// What a finished piece of work says.
 enum Done {
+    Source { source: NodeName, taken: Result<Box<Taken>, Diagnostics> },
     Step { model: NodeName, product: Result<Product, Diagnostics>, result: StepResult },
     Stored { model: NodeName, stored: Result<Written, Unstored>, result: StepResult },
     Audit { pending: Pending, result: Result<AuditResult, Diagnostics> },
@@ -113,6 +118,8 @@ async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
 struct Board {
     together: usize,
     share: Share,
+    intakes: Vec<NodeName>,
+    taken: BTreeMap<NodeName, (SourceResult, Rejected)>,
     waiting: Vec<NodeName>,
     rules: BTreeSet<Pending>,
     checking: BTreeSet<Pending>,
@@ -133,6 +140,8 @@ impl Board {
         Self {
             together,
             share,
+            intakes: job.plan.intakes.iter().map(|intake| intake.source.clone()).collect(),
+            taken: BTreeMap::new(),
             waiting: job.plan.steps.iter().map(|step| step.model.clone()).collect(),
             rules: rules.collect(),
             checking: BTreeSet::new(),
@@ -155,10 +164,41 @@ impl Board {
             self.checking.insert(pending.clone());
             return Some(Box::pin(check(job, pending, Arc::clone(&self.products), self.share)));
         }
+        if let Some(at) = self.intakes.iter().position(|source| self.can_take(job, source)) {
+            let source = self.intakes.remove(at);
+            return Some(Box::pin(take(job, source, Arc::clone(&self.products), self.share)));
+        }
         let at = self.waiting.iter().position(|model| self.can_start(job, model))?;
         let model = self.waiting.remove(at);
         let step = job.plan.step(&model)?;
         Some(Box::pin(compute(job, step, Arc::clone(&self.products), self.share)))
+    }
+
+    /// Whether all that a source's rows refer to was taken in.
+    fn can_take(&self, job: &Job<'_>, source: &NodeName) -> bool {
+        let declared = job.typed.graph.project().pipeline.sources.get(source);
+        let mut parents = declared.into_iter().flat_map(Source::parents);
+        parents.all(|parent| self.products.source(parent).is_some())
+    }
+
+    /// Notes a source that was taken in; after the last one, what is told of them can be read.
+    fn take_source(&mut self, job: &Job<'_>, source: NodeName, taken: Taken) {
+        job.observer.notice(Event::SourceFinished(taken.result.clone()));
+        if taken.result.status == SourceStatus::TooManyRejected {
+            let reads = |model: &&Model| job.typed.graph.all_sources_read(&model.name).contains(&source);
+            let readers: Vec<NodeName> =
+                job.typed.graph.models().filter(reads).map(|model| model.name.clone()).collect();
+            readers.iter().for_each(|model| self.fail(job, model));
+        }
+        let products = Arc::make_mut(&mut self.products);
+        products.insert_source(source.clone(), taken.accepted);
+        self.worked.sources.push(taken.result.clone());
+        self.taken.insert(source, (taken.result, taken.rejected));
+        if self.taken.len() == job.plan.intakes.len() {
+            for (name, rows) in intake::told(&self.taken) {
+                products.insert_source_named(name, rows);
+            }
+        }
     }
 
     fn can_start(&self, job: &Job<'_>, model: &NodeName) -> bool {
@@ -167,6 +207,7 @@ impl Board {
         let checked = read.iter().all(|input| !self.has_open_rule(job, input));
         bindings::available(job, inputs, &self.products)
             && checked
+            && !self.failed.contains(model)
             && read.iter().all(|input| !self.failed.contains(input))
     }
 
@@ -181,6 +222,8 @@ impl Board {
     /// Takes in what was done; returns what is to be stored now.
     fn take<'a>(&mut self, job: &'a Job<'a>, done: Done) -> Result<Option<BoxFuture<'a, Done>>, Diagnostics> {
         match done {
+            Done::Source { source, taken: Ok(taken) } => self.take_source(job, source, *taken),
+            Done::Source { taken: Err(found), .. } => self.worked.failures.extend(found.sorted()),
             Done::Step { model, product: Ok(product), mut result } => {
                 let audits = computed_audits(job, &model, &product.broken);
                 if audits.iter().any(|audit| audit.broken > 0) {
@@ -275,6 +318,11 @@ fn computed_audits(job: &Job<'_>, model: &NodeName, broken: &[Broken]) -> Vec<Au
 async fn check(job: &Job<'_>, pending: Pending, products: Arc<Products>, share: Share) -> Done {
     let result = audits::check(job, &pending, &products, share).await;
     Done::Audit { pending, result }
+}
+
+async fn take(job: &Job<'_>, source: NodeName, products: Arc<Products>, share: Share) -> Done {
+    let taken = intake::take((job.engine, share), job.typed, job.state, &source, &products).await;
+    Done::Source { source, taken: taken.map(Box::new) }
 }
 
 async fn compute(job: &Job<'_>, step: &Step, products: Arc<Products>, share: Share) -> Done {

@@ -13,6 +13,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code};
 mod document;
 mod models;
 mod pipeline;
+mod sources;
 mod validate;
 
 pub use document::Document;
@@ -21,6 +22,7 @@ pub use models::{
     ModelsSpec, OtherSide, Range, Reconciles, Relationship, UnitTestSpec,
 };
 pub use pipeline::{PipelineSpec, SourceSpec, SourcesSpec, TargetSpec, VariableSpec};
+pub use sources::{DriftSpec, FreshnessSpec, SourceColumnSpec, SourceContractSpec, SourceTest};
 
 /// A YAML file, typed, with the places of its values.
 #[derive(Debug, Clone)]

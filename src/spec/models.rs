@@ -5,13 +5,18 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-/// The contracts and unit tests of the models in one folder.
+use super::sources::SourceContractSpec;
+
+/// The contracts and unit tests of the models in one folder, and the contracts of sources.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelsSpec {
     /// The format version dbt writes; accepted and without meaning here.
     #[serde(default)]
     pub version: Option<u32>,
+    /// The contracts of sources.
+    #[serde(default)]
+    pub sources: Vec<SourceContractSpec>,
     /// The contracts.
     #[serde(default)]
     pub models: Vec<ModelSpec>,
@@ -54,6 +59,9 @@ pub struct ModelConfig {
     /// Words to select models by: `tag:daily`.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// Optional sources without which the model is left out: `sources.campaign_costs`.
+    #[serde(default)]
+    pub requires: Vec<String>,
 }
 
 /// How a model is kept.

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::sources::{DriftSpec, FreshnessSpec};
 use crate::value::ValueType;
 
 /// A pipeline: which models, over which sources, with which parameters, published where.
@@ -89,6 +90,25 @@ pub struct SourceSpec {
     /// What one row is.
     #[serde(default)]
     pub description: String,
+    /// The YAML file whose `sources:` describe it, such as `sql/staging/sources.yml`; else it is
+    /// looked for in the folders under `models:`. What stands here wins over what stands there.
+    #[serde(default)]
+    pub contract: Option<String>,
+    /// How old the newest row may be.
+    #[serde(default)]
+    pub freshness: Option<FreshnessSpec>,
+    /// What happens when files have other columns or types than the contract: `warn` if left out.
+    #[serde(default)]
+    pub drift: Option<DriftSpec>,
+    /// Whether the source may be absent: it is an empty table then.
+    #[serde(default)]
+    pub optional: Option<bool>,
+    /// The largest share of rejected rows with which a run still publishes; 0.001 if left out.
+    #[serde(default)]
+    pub max_rejected: Option<Json>,
+    /// Whether the source tells how things are today, without their history.
+    #[serde(default)]
+    pub undated: Option<bool>,
 }
 
 /// One environment results go to.

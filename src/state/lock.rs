@@ -9,10 +9,12 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
-use super::{SourceState, State};
+use super::{SourceState, Standing, State, drift};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::engine;
 use crate::graph::Graph;
 use crate::ident::{NodeName, PipelineName};
+use crate::project::Source;
 
 /// The version of the lock's format.
 const VERSION: u32 = 1;
@@ -77,8 +79,9 @@ impl SchemaLock {
     #[must_use]
     pub fn with(mut self, pipeline: &PipelineName, state: &State) -> Self {
         let columns = |source: &SourceState| {
-            source
-                .schema
+            // What files have, not what the contract makes of it.
+            let schema = source.kinds.first().map_or(&source.schema, |kind| &kind.schema);
+            schema
                 .fields()
                 .iter()
                 .map(|field| LockedColumn {
@@ -88,7 +91,8 @@ impl SchemaLock {
                 })
                 .collect()
         };
-        let sources = state.sources.iter().map(|(name, source)| (name.clone(), columns(source)));
+        let sources = state.sources.iter().filter(|(_, source)| source.standing == Standing::Present);
+        let sources = sources.map(|(name, source)| (name.clone(), columns(source)));
         self.pipelines.insert(pipeline.clone(), sources.collect());
         self
     }
@@ -98,34 +102,40 @@ impl SchemaLock {
 ///
 /// # Errors
 ///
-/// Returns `GW0302` for each source the lock does not have.
+/// Returns `GW0302` for each source that neither the lock has nor a contract describes, and `GW0403`
+/// for each locked column its contract does not allow.
 pub fn locked(graph: &Graph, lock: &SchemaLock) -> Result<State, Diagnostics> {
     let pipeline = &graph.project().pipeline;
     let known = lock.pipelines.get(&pipeline.name);
     let mut found = Diagnostics::default();
     let mut state = State::default();
-    let read: std::collections::BTreeSet<NodeName> =
-        graph.models().flat_map(|model| graph.sources_read(&model.name)).collect();
-    for name in read {
-        match known.and_then(|sources| sources.get(&name)) {
-            Some(columns) => {
-                if let Some(schema) = found.keep(schema(&name, columns)) {
-                    state.sources.insert(name, without_files(schema));
-                }
-            }
-            None => {
-                let message = format!("`schema.lock` does not know source `{name}`");
-                let place = pipeline.sources.get(&name).map(|source| source.place.clone());
-                let missing =
-                    Diagnostic::error(code::NO_LOCK, message).help("write it: `goodwill schema sync`");
-                found.push(match place {
-                    Some(place) => missing.at(place),
-                    None => missing,
-                });
-            }
+    for source in graph.sources() {
+        let columns = known.and_then(|sources| sources.get(&source.name));
+        let schema = columns.map(|columns| schema(&source.name, columns)).transpose();
+        let Some(schema) = found.keep(schema) else { continue };
+        if let Some(pinned) = found.keep(locked_source(source, schema)) {
+            state.sources.insert(source.name.clone(), pinned);
         }
     }
     found.or_ok(state)
+}
+
+/// A source with the columns it had, or its contract's, which need no look.
+fn locked_source(source: &Source, schema: Option<SchemaRef>) -> Result<SourceState, Diagnostics> {
+    match (&source.contract, schema) {
+        (None, Some(schema)) => Ok(without_files(schema)),
+        (None, None) => {
+            let message = format!("`schema.lock` does not know source `{}`", source.name);
+            let missing = Diagnostic::error(code::NO_LOCK, message).at(source.place.clone());
+            Err(missing.help("write it: `goodwill schema sync`").into())
+        }
+        (Some(contract), None) => Ok(without_files(engine::contract_schema(contract))),
+        (Some(contract), Some(schema)) => {
+            let compared = drift::compare(source, contract, &[("schema.lock".to_owned(), schema)])?;
+            let state = without_files(engine::contract_schema(contract));
+            Ok(SourceState { warnings: compared.warnings, ..state })
+        }
+    }
 }
 
 fn schema(source: &NodeName, columns: &[LockedColumn]) -> Result<SchemaRef, Diagnostics> {
@@ -145,6 +155,16 @@ fn schema(source: &NodeName, columns: &[LockedColumn]) -> Result<SchemaRef, Diag
     Ok(Arc::new(Schema::new(fields)))
 }
 
-fn without_files(schema: SchemaRef) -> SourceState {
-    SourceState { schema, files: Vec::new(), rows: 0, bytes: 0, fingerprint: String::new() }
+/// A source nobody looked at.
+pub(super) fn without_files(schema: SchemaRef) -> SourceState {
+    SourceState {
+        schema,
+        standing: Standing::Present,
+        files: Vec::new(),
+        kinds: Vec::new(),
+        warnings: Vec::new(),
+        rows: 0,
+        bytes: 0,
+        fingerprint: String::new(),
+    }
 }

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::SchemaRef;
 
-use crate::engine::FileMetadata;
+use crate::diagnostic::Diagnostic;
+use crate::engine::{FileMetadata, Reading};
 use crate::ident::NodeName;
 use crate::lake::Commit;
 use crate::store::{ObjectInfo, Store};
 
+mod drift;
 mod lock;
 mod pin;
 
@@ -30,16 +32,40 @@ pub struct State {
 /// One source, frozen.
 #[derive(Debug, Clone)]
 pub struct SourceState {
-    /// Its columns.
+    /// Its columns: the contract's if it has one, else those of its files.
     pub schema: SchemaRef,
+    /// Whether it is there.
+    pub standing: Standing,
     /// Its files, in the order of their keys; none when the schema comes from a lock.
     pub files: Vec<PinnedFile>,
+    /// The kinds of files it has, if it has a contract.
+    pub kinds: Vec<FileKind>,
+    /// How its files differ from its contract, as far as a person wants to know.
+    pub warnings: Vec<Diagnostic>,
     /// All rows, from the footers.
     pub rows: u64,
     /// All bytes of the files.
     pub bytes: u64,
     /// Changes when a file is added, removed or written again.
     pub fingerprint: String,
+}
+
+/// Whether a source is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It has files, or nobody looked.
+    Present,
+    /// It is optional and has none.
+    Absent,
+}
+
+/// Files of one source with the same columns.
+#[derive(Debug, Clone)]
+pub struct FileKind {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// How each column of the contract is read from them.
+    pub readings: Vec<Reading>,
 }
 
 /// One file of a source.
@@ -51,11 +77,24 @@ pub struct PinnedFile {
     pub info: ObjectInfo,
     /// Its rows.
     pub rows: u64,
+    /// Which of its source's kinds of files it is; 0 without a contract.
+    pub kind: usize,
     /// What its footer says, unless that is too much to keep.
     pub metadata: Option<FileMetadata>,
 }
 
 impl State {
+    /// Whether the source `name` is optional and has no files.
+    #[must_use]
+    pub fn is_absent(&self, name: &NodeName) -> bool {
+        self.sources.get(name).is_some_and(|source| source.standing == Standing::Absent)
+    }
+
+    /// What is told of the sources before anything is read.
+    pub fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.sources.values().flat_map(|source| &source.warnings)
+    }
+
     /// The schemas of the sources.
     #[must_use]
     pub fn schemas(&self) -> BTreeMap<NodeName, SchemaRef> {

@@ -1,20 +1,19 @@
 //! The one look at the world.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use futures::{StreamExt, stream};
 use globset::GlobBuilder;
 use sha2::{Digest, Sha256};
 
-use super::{PinnedFile, SourceState, State};
+use super::{PinnedFile, SourceState, Standing, State, drift, lock};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::engine::{self, Footer};
 use crate::graph::Graph;
 use crate::ident::NodeName;
 use crate::lake::Commit;
-use crate::project::Source;
+use crate::project::{Presence, Source};
 use crate::store::{Key, ObjectInfo, Store};
 
 /// How many requests are under way at once.
@@ -28,11 +27,10 @@ const KEPT_FOOTERS: usize = 16 << 20;
 /// # Errors
 ///
 /// Returns, for all sources at once: no files or no rows (GW0401), files that cannot be read
-/// (GW0402), files of one source with different columns (GW0403), and stores that do not answer.
+/// (GW0402), files that differ from their source's contract, or among themselves where there is
+/// none (GW0403), and stores that do not answer.
 pub async fn pin(graph: &Graph, location: &Store, last: Option<Commit>) -> Result<State, Diagnostics> {
-    let read: BTreeSet<NodeName> = graph.models().flat_map(|model| graph.sources_read(&model.name)).collect();
-    let sources = graph.project().pipeline.sources.values();
-    let wanted: Vec<&Source> = sources.filter(|source| read.contains(&source.name)).collect();
+    let wanted: Vec<&Source> = graph.sources().collect();
     let looks = wanted.iter().map(|source| look(source, location));
     let looked: Vec<_> = stream::iter(looks).buffered(REQUESTS).collect().await;
     let mut found = Diagnostics::default();
@@ -72,45 +70,79 @@ pub async fn moved(state: &State) -> Result<(), Diagnostics> {
 }
 
 async fn look(source: &Source, location: &Store) -> Result<SourceState, Diagnostics> {
-    let infos = marked(list(source, location).await?, location).await?;
+    let (infos, folder) = list(source, location).await?;
+    if infos.is_empty() {
+        return without_files(source, &location.locate(&folder));
+    }
+    let infos = marked(infos, location).await?;
     let footers = infos.iter().map(|info| engine::read_footer(location, info));
     let footers: Vec<Result<Footer, Diagnostic>> = stream::iter(footers).buffered(REQUESTS).collect().await;
     let mut found = Diagnostics::default();
     let mut files = Vec::new();
+    let mut schemas = Vec::new();
     let mut kept = 0;
-    let mut schema: Option<(SchemaRef, ObjectInfo)> = None;
     for (info, footer) in infos.into_iter().zip(footers) {
         let Some(footer) = found.keep(footer.map_err(Diagnostics::from)) else { continue };
-        match &schema {
-            None => schema = Some((Arc::clone(&footer.schema), info.clone())),
-            Some((first, of)) => {
-                if let Some(difference) = difference(first, &footer.schema) {
-                    let message = format!("files of source `{}` differ: {difference}", source.name);
-                    let differ =
-                        Diagnostic::error(code::SOURCE_CHANGED, message).at(source.path.place.clone());
-                    let (one, other) = (location.locate(&of.key), location.locate(&info.key));
-                    found.push(differ.help(format!("compare `{one}` with `{other}`")));
-                }
-            }
-        }
+        schemas.push((location.locate(&info.key), footer.schema));
         kept += footer.metadata.memory();
         let metadata = Some(footer.metadata).filter(|_| kept <= KEPT_FOOTERS);
-        files.push(PinnedFile { store: location.clone(), info, rows: footer.rows, metadata });
+        files.push(PinnedFile { store: location.clone(), info, rows: footer.rows, kind: 0, metadata });
     }
     found.or_ok(())?;
-    let rows = files.iter().map(|file| file.rows).sum();
-    let schema = schema.map(|(schema, _)| schema).filter(|_| rows > 0);
-    let Some(schema) = schema else {
-        let where_to = location.locate(&files.first().map_or_else(Key::root, |file| file.info.key.clone()));
-        let message = format!("source `{}` has no rows: `{where_to}`", source.name);
-        let empty = Diagnostic::error(code::MISSING_SOURCE, message).at(source.path.place.clone());
-        return Err(empty
+    let rows: u64 = files.iter().map(|file| file.rows).sum();
+    if rows == 0 && source.presence == Presence::Compulsory {
+        let location = schemas.first().map(|(name, _)| name.as_str()).unwrap_or_default();
+        return Err(missing(source, "no rows", location)
             .help("a run over an empty source would publish empty tables; load the source first")
             .into());
-    };
-    let bytes = files.iter().map(|file| file.info.size).sum();
+    }
     let fingerprint = fingerprint(&files);
-    Ok(SourceState { schema, files, rows, bytes, fingerprint })
+    let bytes = files.iter().map(|file| file.info.size).sum();
+    let mut state =
+        SourceState { rows, bytes, fingerprint, ..lock::without_files(same_columns(source, &schemas)?) };
+    if let Some(contract) = &source.contract {
+        let compared = drift::compare(source, contract, &schemas)?;
+        files.iter_mut().zip(compared.of_file).for_each(|(file, kind)| file.kind = kind);
+        state = SourceState { kinds: compared.kinds, warnings: compared.warnings, ..state };
+    }
+    Ok(SourceState { files, ..state })
+}
+
+/// A source that has no files: an empty table if it may be absent.
+fn without_files(source: &Source, location: &str) -> Result<SourceState, Diagnostics> {
+    match (&source.contract, source.presence) {
+        (Some(contract), Presence::Optional) => {
+            let state = lock::without_files(engine::contract_schema(contract));
+            Ok(SourceState { standing: Standing::Absent, fingerprint: "absent".to_owned(), ..state })
+        }
+        _ => {
+            let missing = missing(source, "no Parquet files", location);
+            Err(missing.help("load the source, or say where it is with `--sources`").into())
+        }
+    }
+}
+
+fn missing(source: &Source, what: &str, location: &str) -> Diagnostic {
+    let message = format!("source `{}` has {what}: `{location}`", source.name);
+    Diagnostic::error(code::MISSING_SOURCE, message).at(source.path.place.clone())
+}
+
+/// The columns SQL reads: the contract's; without one, those that all files have.
+fn same_columns(source: &Source, files: &[(String, SchemaRef)]) -> Result<SchemaRef, Diagnostics> {
+    if let Some(contract) = &source.contract {
+        return Ok(engine::contract_schema(contract));
+    }
+    let mut found = Diagnostics::default();
+    let mut files = files.iter();
+    let Some((first_name, first)) = files.next() else { return Ok(Arc::new(Schema::empty())) };
+    for (name, schema) in files {
+        if let Some(difference) = difference(first, schema) {
+            let message = format!("files of source `{}` differ: {difference}", source.name);
+            let differ = Diagnostic::error(code::SOURCE_CHANGED, message).at(source.path.place.clone());
+            found.push(differ.help(format!("compare `{first_name}` with `{name}`")));
+        }
+    }
+    found.or_ok(Arc::clone(first))
 }
 
 /// The same files, each with the store's mark: some stores do not tell it in listings.
@@ -128,8 +160,9 @@ async fn marked(infos: Vec<ObjectInfo>, location: &Store) -> Result<Vec<ObjectIn
     found.or_ok(infos)
 }
 
-/// The Parquet files a source's path means: a folder, one file, or a glob.
-async fn list(source: &Source, location: &Store) -> Result<Vec<ObjectInfo>, Diagnostics> {
+/// The Parquet files a source's path means, a folder, one file, or a glob, and where they are
+/// looked for.
+async fn list(source: &Source, location: &Store) -> Result<(Vec<ObjectInfo>, Key), Diagnostics> {
     let path = source.path.value.trim_start_matches("./").trim_end_matches('/');
     let is_glob = path.contains(['*', '?', '[', '{']);
     let folder =
@@ -153,12 +186,7 @@ async fn list(source: &Source, location: &Store) -> Result<Vec<ObjectInfo>, Diag
     } else {
         infos.retain(is_data);
     }
-    if infos.is_empty() {
-        let message = format!("source `{}` has no Parquet files: `{}`", source.name, location.locate(&key));
-        let missing = Diagnostic::error(code::MISSING_SOURCE, message).at(source.path.place.clone());
-        return Err(missing.help("load the source, or say where it is with `--sources`").into());
-    }
-    Ok(infos)
+    Ok((infos, key))
 }
 
 fn before_slash(prefix: &str) -> &str {

@@ -41,6 +41,7 @@ fn common(args: &RunArgs) -> Common {
 /// Why models failed, which rules are broken, and that the time was over.
 pub(super) fn findings(outcome: &Outcome, stopped: Option<StopCause>) -> Diagnostics {
     let failures = outcome.failures.iter().cloned();
+    let failures = failures.chain(outcome.refused_sources().map(ops::refused_source));
     let failures = failures.chain(outcome.broken_audits().map(ops::broken_audit));
     let over = stopped.filter(|_| outcome.ending == Ending::Stopped).and_then(StopCause::finding);
     failures.chain(over).collect()
@@ -53,6 +54,7 @@ pub(super) fn summary(outcome: &Outcome, stopped: Option<StopCause>, frame: Fram
         text.push_str(&steps(outcome, frame));
         text.push('\n');
     }
+    text.push_str(&sources(outcome));
     let checked = outcome.audits.len();
     let broken = outcome.broken_audits().count();
     if checked > 0 && broken == 0 {
@@ -60,6 +62,28 @@ pub(super) fn summary(outcome: &Outcome, stopped: Option<StopCause>, frame: Fram
     }
     text.push_str(&ended(outcome, stopped));
     text
+}
+
+/// What became of the sources' rows, in a line.
+fn sources(outcome: &Outcome) -> String {
+    if outcome.sources.is_empty() {
+        return String::new();
+    }
+    let rows = outcome.sources.iter().map(|source| source.rows).sum();
+    let rejected: u64 = outcome.sources.iter().map(|source| source.rejected).sum();
+    let of: Vec<String> = outcome
+        .sources
+        .iter()
+        .filter(|source| source.rejected > 0)
+        .map(|source| format!("{} {}", source.source, words::grouped(source.rejected)))
+        .collect();
+    let taken = words::counted(outcome.sources.len(), "source");
+    let rows = words::count(rows, "row");
+    if of.is_empty() {
+        return format!("{taken} taken in: {rows}, all keep their contracts\n");
+    }
+    let rejected = words::grouped(rejected);
+    format!("{taken} taken in: {rejected} of {rows} rejected ({})\n", words::listed(&of, 3))
 }
 
 fn steps(outcome: &Outcome, frame: Frame) -> String {
@@ -110,6 +134,13 @@ fn ended(outcome: &Outcome, stopped: Option<StopCause>) -> String {
         Ending::NothingToDo { version: None } => "nothing to do\n".to_owned(),
         Ending::Staged => {
             format!("computed and checked in {took}; nothing was published, as asked (--no-publish)\n")
+        }
+        Ending::AuditsFailed if outcome.broken_audits().next().is_none() => {
+            let sources = words::counted(outcome.refused_sources().count(), "source");
+            format!(
+                "nothing was published: {sources} with too many rejected rows; the staged files of {} are kept\n",
+                outcome.attempt
+            )
         }
         Ending::AuditsFailed => {
             let rules = words::counted(outcome.broken_audits().count(), "rule");
@@ -164,6 +195,8 @@ pub(super) fn document(outcome: &Outcome, found: &Diagnostics, exit: Exit) -> Js
         "finished_at": outcome.finished_at,
         "steps": outcome.steps,
         "skipped": outcome.plan.skipped,
+        "left_out": outcome.plan.left_out,
+        "sources": outcome.sources,
         "audits": outcome.audits,
         "diagnostics": render::json(found),
     });
