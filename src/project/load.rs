@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::model::{self, Folder};
-use super::{Materialization, Model, Project, UnitTest, Visibility, pipeline, unit_test};
+use super::{Materialization, Model, Project, UnitTest, Visibility, pipeline, segments, unit_test};
 use super::{audit, files};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code};
 use crate::ident::NodeName;
@@ -35,8 +35,8 @@ pub fn load(at: &Location) -> Result<Project, Diagnostics> {
     let folders = read_folders(&at.folder, &spec, &mut found);
     let mut models = BTreeMap::new();
     let mut unit_tests = Vec::new();
-    for folder in folders {
-        for model in model::check_folder(&folder, &mut found) {
+    for folder in &folders {
+        for model in model::check_folder(folder, &mut found) {
             add(&mut models, model, &mut found);
         }
         for document in &folder.specs {
@@ -44,6 +44,7 @@ pub fn load(at: &Location) -> Result<Project, Diagnostics> {
         }
     }
     publish(&spec, &mut models, &mut found);
+    let segments = segments::add(&folders, &mut models, &mut found);
     for model in models.values_mut().filter(|model| model.materialization == Materialization::View) {
         let audits = std::mem::take(&mut model.audits);
         model.audits = audit::as_queries(audits, &model.name, &model.contract, &mut found);
@@ -52,7 +53,7 @@ pub fn load(at: &Location) -> Result<Project, Diagnostics> {
         Some(pipeline) if !found.has_errors() => pipeline,
         _ => return Err(found),
     };
-    Ok(Project { folder: at.folder.clone(), pipeline, models, unit_tests })
+    Ok(Project { folder: at.folder.clone(), pipeline, models, unit_tests, segments })
 }
 
 /// The pipelines of a project: their files' names without ending, sorted.

@@ -21,12 +21,14 @@ mod files;
 mod load;
 mod model;
 mod pipeline;
+mod segments;
 mod unit_test;
 mod variables;
 
 pub use audit::{Audit, Rule, audit_query};
 pub use contract::{Column, ColumnType, Contract, Nullability, Privacy, UnknownType};
 pub use load::{Location, list_pipelines, load};
+pub use segments::{MATCHES as SEGMENT_MATCHES, Segment};
 pub use unit_test::{Cell, Rows, UnitTest};
 pub use variables::{bind, parse_memory};
 
@@ -41,6 +43,8 @@ pub struct Project {
     pub models: BTreeMap<NodeName, Model>,
     /// Unit tests of these models, in the order of their files.
     pub unit_tests: Vec<UnitTest>,
+    /// Segments of customers, in the order of their files.
+    pub segments: Vec<Segment>,
 }
 
 /// A value with its place in a file.

@@ -18,7 +18,7 @@ mod validate;
 pub use document::Document;
 pub use models::{
     BrokenRows, ColumnSpec, ColumnTest, Expected, Given, Materialized, ModelConfig, ModelSpec, ModelTest,
-    ModelsSpec, OtherSide, Range, Reconciles, Relationship, UnitTestSpec,
+    ModelsSpec, OtherSide, Range, Reconciles, Relationship, SegmentKind, SegmentSpec, UnitTestSpec,
 };
 pub use pipeline::{PipelineSpec, SourceSpec, SourcesSpec, TargetSpec, VariableSpec};
 
