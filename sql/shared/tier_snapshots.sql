@@ -40,46 +40,36 @@ valued_days as (
     from money_days
 ),
 
-dates_back as (
+-- The days that enter at each date, and those that leave the twelve months there.
+spans as (
     select
-        snapshot_date,
-        previous_date,
-        cast(snapshot_date - interval '12 months' as date) as year_before,
-        cast(previous_date - interval '12 months' as date)
-            as year_before_previous
-    from snapshots
+        s.snapshot_date,
+        t.sign,
+        case
+            when t.sign = 1 then s.previous_date
+            else cast(s.previous_date - interval '12 months' as date)
+        end as from_day,
+        case
+            when t.sign = 1 then s.snapshot_date
+            else cast(s.snapshot_date - interval '12 months' as date)
+        end as until_day
+    from snapshots as s
+    cross join (values (1), (-1)) as t (sign)
+    where t.sign = 1 or $value_period = 'trailing_12_months'
 ),
 
--- A day enters at the first snapshot date after it, and leaves the twelve months
--- at the first one they no longer reach it from.
 moves as (
     select
         d.customer_id,
         s.snapshot_date,
-        d.paid_orders,
-        d.in_period as days_in_period,
-        d.in_period * d.value as value
+        case when s.sign = 1 then d.paid_orders else 0 end as paid_orders,
+        s.sign * d.in_period as days_in_period,
+        s.sign * d.in_period * d.value as value
     from valued_days as d
-    inner join dates_back as s
+    inner join spans as s
         on
-            d.day < s.snapshot_date
-            and (d.day >= s.previous_date or s.previous_date is null)
-    union all
-    select
-        d.customer_id,
-        s.snapshot_date,
-        0 as paid_orders,
-        -1 as days_in_period,
-        -d.value as value
-    from valued_days as d
-    inner join dates_back as s
-        on
-            d.day < s.year_before
-            and (
-                d.day >= s.year_before_previous
-                or s.year_before_previous is null
-            )
-    where $value_period = 'trailing_12_months'
+            d.day < s.until_day
+            and (d.day >= s.from_day or s.from_day is null)
 ),
 
 changes as (
