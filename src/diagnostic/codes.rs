@@ -95,6 +95,8 @@ codes! {
     UNKNOWN_FUNCTION = 221, Project, "a function that does not exist";
     UNSUPPORTED_TYPE = 222, Project, "a published column of a type that readers do not share";
     UNKNOWN_TYPE = 223, Project, "a data type in a contract that does not exist";
+    NOT_A_CONDITION = 230, Project, "a segment's rule that is not one condition on one row";
+    NO_SEGMENT_FACTS = 231, Project, "segments without the model their rules look at";
     // 03: the request
     BAD_REQUEST = 301, Project, "an argument that cannot be understood";
     NO_LOCK = 302, Project, "check needs a schema lock or the sources";

@@ -11,9 +11,11 @@ use std::sync::Arc;
 use crate::ident::NodeName;
 
 mod codes;
+mod origin;
 mod secrets;
 
 pub use codes::{ALL as ALL_CODES, Code, Kind};
+pub use origin::Origin;
 pub use secrets::{masked, without_secrets};
 pub mod code {
     //! The stable codes, one constant each; `docs/errors.md` has a section for every one.
@@ -25,13 +27,14 @@ pub mod code {
 pub struct SourceFile {
     path: Arc<str>,
     text: Arc<str>,
+    made: Option<Arc<origin::Made>>,
 }
 
 impl SourceFile {
     /// Keeps `text` under the path shown to people, relative to the project where possible.
     #[must_use]
     pub fn new(path: &str, text: &str) -> Self {
-        Self { path: Arc::from(path), text: Arc::from(text) }
+        Self { path: Arc::from(path), text: Arc::from(text), made: None }
     }
 
     /// The path shown to people.
@@ -46,28 +49,35 @@ impl SourceFile {
         &self.text
     }
 
-    /// The place of the bytes `span`, moved inward to the text and to character boundaries.
+    /// The place of the bytes `span`, moved inward to the text and to character boundaries; of a text
+    /// that was made, the place it was made from.
     #[must_use]
     pub fn place(&self, span: Range<usize>) -> Place {
         let start = floor_boundary(&self.text, span.start);
         let end = floor_boundary(&self.text, span.end).max(start);
-        Place { file: self.clone(), span: start..end }
+        match &self.made {
+            Some(made) => made.place(&(start..end)),
+            None => Place { file: self.clone(), span: start..end },
+        }
     }
 
     /// The place that starts at `line` and `column` (both from 1, columns in characters) and
     /// has `length` characters on that line; past the end it is the end.
     #[must_use]
     pub fn place_at(&self, line: usize, column: usize, length: usize) -> Place {
+        let column = column.max(1);
+        self.place(self.offset(line, column)..self.offset(line, column.saturating_add(length)))
+    }
+
+    /// The byte of the text at `line` and `column` (both from 1, columns in characters); past the
+    /// end of the line it is that end.
+    #[must_use]
+    pub fn offset(&self, line: usize, column: usize) -> usize {
         let line_start = self.line_start(line);
         let rest = self.text.get(line_start..).unwrap_or_default();
         let this_line = rest.split('\n').next().unwrap_or_default();
-        let offset = |characters: usize| {
-            this_line.char_indices().nth(characters).map_or(this_line.len(), |(at, _)| at)
-        };
-        let first = column.saturating_sub(1);
-        let start = line_start + offset(first);
-        let end = line_start + offset(first + length);
-        Place { file: self.clone(), span: start..end }
+        let first = this_line.char_indices().nth(column.saturating_sub(1));
+        line_start + first.map_or(this_line.len(), |(at, _)| at)
     }
 
     fn line_start(&self, line: usize) -> usize {

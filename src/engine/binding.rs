@@ -11,7 +11,7 @@ use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::expr_rewriter::normalize_col;
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
 use datafusion::logical_expr::{
-    Expr, Filter, LogicalPlan, Projection, SubqueryAlias, TableScan, TableSource, lit,
+    Expr, Filter, LogicalPlan, Projection, SubqueryAlias, TableScan, TableSource, Union, lit,
 };
 
 use super::analyze::Typed;
@@ -109,7 +109,17 @@ pub(super) fn bind(plan: &LogicalPlan, bindings: &Bindings, scans: &Arc<Scans>) 
         LogicalPlan::TableScan(scan) => bind_scan(scan, bindings, scans),
         other => Ok(Transformed::no(other)),
     })?;
-    Ok(bound.data)
+    Ok(bound.data.transform_up_with_subqueries(renewed)?.data)
+}
+
+/// What is bound may be null where the contract it was typed with says never: a break of the contract
+/// is a finding of its own. The nodes above must say so too, a union as well as the rest.
+fn renewed(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let node = match node {
+        LogicalPlan::Union(Union { inputs, .. }) => LogicalPlan::Union(Union::try_new(inputs)?),
+        other => other.recompute_schema()?,
+    };
+    Ok(Transformed::yes(node))
 }
 
 fn bind_scan(scan: TableScan, bindings: &Bindings, scans: &Arc<Scans>) -> Result<Transformed<LogicalPlan>> {

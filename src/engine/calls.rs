@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
-use super::context::{function_names, is_function};
+use super::context::{function_names, is_function, looks_at_many_rows};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code, nearest};
 use crate::functions::{Refusal, refusal};
 use crate::query::place;
@@ -20,6 +20,7 @@ struct Call {
     name: String,
     place: Place,
     identifiers: BTreeSet<String>,
+    is_window: bool,
 }
 
 /// What the text of a statement tells about it before it is planned.
@@ -62,6 +63,22 @@ impl Written {
     pub(super) fn table_of(&self, alias: &str) -> Option<&str> {
         let mut found = self.tables.iter().filter(|(known, _)| known == alias);
         found.next().map(|(_, table)| table.as_str())
+    }
+
+    /// Whether any column is named at all.
+    pub(super) fn names_columns(&self) -> bool {
+        !self.identifiers.is_empty()
+    }
+
+    /// Every call of a function that does not look at one row and give one value (GW0230).
+    pub(super) fn calls_over_many_rows(&self) -> Diagnostics {
+        let many = self.calls.iter().filter(|call| call.is_window || looks_at_many_rows(&call.name));
+        let refuse = |call: &Call| {
+            let message = format!("`{}` looks at many rows, a segment's rule at one", call.name);
+            let found = Diagnostic::error(code::NOT_A_CONDITION, message).at(call.place.clone());
+            found.help("compute it as a column of `segment_facts`, and name the column here")
+        };
+        many.map(refuse).collect()
     }
 
     /// Every call that may not be made: unknown (GW0221) or refused (GW0212, GW0214).
@@ -120,7 +137,8 @@ impl Reader<'_> {
         let _ = visit_expressions(&function.args, &mut keep);
         let _ = visit_expressions(&function.within_group, &mut keep);
         let place = self.place(function.name.span());
-        self.written.calls.push(Call { name: last_name(&function.name), place, identifiers });
+        let is_window = function.over.is_some();
+        self.written.calls.push(Call { name: last_name(&function.name), place, identifiers, is_window });
     }
 }
 

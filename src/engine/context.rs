@@ -126,6 +126,13 @@ pub(super) fn is_function(name: &str) -> bool {
         || matches!(name, "unnest" | "row" | "generate_series" | "range")
 }
 
+/// Whether `name` (lower case) is called over many rows, or gives many.
+pub(super) fn looks_at_many_rows(name: &str) -> bool {
+    let registry = registry();
+    let is_many = registry.aggregate.contains_key(name) || registry.window.contains_key(name);
+    is_many && !registry.scalar.contains_key(name) || name == "unnest"
+}
+
 /// Every name SQL may call, for suggestions.
 pub(super) fn function_names() -> impl Iterator<Item = &'static str> {
     let registry = registry();

@@ -286,10 +286,10 @@ fn with_affected(
     project: &Project,
     downstream: &BTreeMap<NodeName, BTreeSet<NodeName>>,
 ) -> Diagnostics {
-    let of_file = |path: &str| project.models.values().find(|model| model.query.file.path() == path);
+    let of_place = |place: &Place| project.models.values().find(|model| model.query.file.has(place));
     let add = |finding: Diagnostic| {
         let place = finding.place.as_ref();
-        let Some(model) = place.and_then(|place| of_file(place.file().path())) else {
+        let Some(model) = place.and_then(of_place) else {
             return finding;
         };
         let mut affected = BTreeSet::new();

@@ -14,7 +14,7 @@ use crate::engine::{self, Relation, Typed};
 use crate::graph::{Graph, Input, Node};
 use crate::ident::NodeName;
 use crate::interval::Instant;
-use crate::project::{Located, Model, absent_parameter, quality};
+use crate::project::{Located, Model, SEGMENT_MATCHES, absent_parameter, quality};
 use crate::query::{Parameters, TableName, Value};
 use crate::state::State;
 
@@ -33,8 +33,12 @@ pub fn analyze(
     let sources = &state.schemas();
     let parameters = with_absences(parameters, state);
     check_cuts(&graph, sources, &mut found);
+    let rules = check_rules(&graph, sources, &parameters);
+    let are_sound = !rules.has_errors();
+    found.extend(rules);
     let mut models = BTreeMap::new();
-    for model in graph.models() {
+    // Rules that are wrong alone are wrong together: once is enough.
+    for model in graph.models().filter(|model| are_sound || model.name.as_str() != SEGMENT_MATCHES) {
         let typed = type_model(&graph, model, sources, &parameters);
         let typed = typed.map_err(|found| with_affected(&found, &graph, &model.name));
         if let Some(typed) = found.keep(typed) {
@@ -115,6 +119,25 @@ fn type_model(
         Some(query) => found.or_ok(TypedModel { query: Arc::new(query), audits }),
         None => Err(found),
     }
+}
+
+/// Types the rule of each segment alone, so that all mistakes are found at once.
+fn check_rules(
+    graph: &Graph,
+    sources: &BTreeMap<NodeName, SchemaRef>,
+    parameters: &Parameters,
+) -> Diagnostics {
+    let Ok(matches) = NodeName::parse(SEGMENT_MATCHES) else { return Diagnostics::default() };
+    let relations = relations(graph, graph.inputs(&matches), sources);
+    let segments = graph.project().segments.iter();
+    let wrong = segments.filter_map(|segment| {
+        engine::check_condition(&segment.check, &segment.rule.place, &relations, parameters).err()
+    });
+    let mut found = Diagnostics::default();
+    for wrong in wrong {
+        found.extend(with_affected(&wrong, graph, &matches));
+    }
+    found
 }
 
 /// Casts to the contract; what does not fit is shown where the column is named.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::model::{self, Folder};
 use super::{Materialization, Model, Pipeline, Project, UnitTest, Visibility};
-use super::{audit, files, pipeline, quality, source, unit_test};
+use super::{audit, files, pipeline, quality, segments, source, unit_test};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code};
 use crate::ident::NodeName;
 use crate::query;
@@ -52,6 +52,7 @@ pub fn load(at: &Location) -> Result<Project, Diagnostics> {
         }
     }
     publish(&spec, &mut models, &mut found);
+    let segments = segments::add(&folders, &mut models, &mut found);
     for model in models.values_mut().filter(|model| model.materialization == Materialization::View) {
         let audits = std::mem::take(&mut model.audits);
         model.audits = audit::as_queries(audits, &model.name, &model.contract, &mut found);
@@ -61,7 +62,7 @@ pub fn load(at: &Location) -> Result<Project, Diagnostics> {
         _ => return Err(found),
     };
     let pipeline = Pipeline { sources, ..pipeline };
-    Ok(Project { folder: at.folder.clone(), pipeline, models, unit_tests })
+    Ok(Project { folder: at.folder.clone(), pipeline, models, unit_tests, segments })
 }
 
 /// The pipelines of a project: their files' names without ending, sorted.

@@ -22,6 +22,7 @@ mod load;
 mod model;
 mod pipeline;
 pub mod quality;
+mod segments;
 mod source;
 mod unit_test;
 mod variables;
@@ -29,6 +30,7 @@ mod variables;
 pub use audit::{Audit, Rule, audit_query};
 pub use contract::{Column, ColumnType, Contract, Nullability, Privacy, UnknownType};
 pub use load::{Location, list_pipelines, load};
+pub use segments::{MATCHES as SEGMENT_MATCHES, Segment};
 pub use source::{
     Age, CURRENCY, Drift, Freshness, History, MaxRejected, Presence, Source, SourceCheck, SourceContract,
     SourceRule,
@@ -47,6 +49,8 @@ pub struct Project {
     pub models: BTreeMap<NodeName, Model>,
     /// Unit tests of these models, in the order of their files.
     pub unit_tests: Vec<UnitTest>,
+    /// Segments of customers, in the order of their files.
+    pub segments: Vec<Segment>,
 }
 
 impl Pipeline {

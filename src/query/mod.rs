@@ -21,10 +21,12 @@ use crate::ident::{NodeName, VariableName};
 use crate::interval::Instant;
 use crate::stack;
 
+mod condition;
 mod outputs;
 mod size;
 
 pub use crate::value::{Value, ValueType, WrongValue};
+pub use condition::check_condition;
 
 /// A chain in the text becomes a tree as deep, and trees are dropped by recursion: for 256 KiB of
 /// text that is some hundred megabytes.
@@ -142,7 +144,7 @@ pub fn place(file: &SourceFile, span: Span) -> Place {
     let at = |line: u64, column: u64| {
         let line = usize::try_from(line).unwrap_or(usize::MAX);
         let column = usize::try_from(column).unwrap_or(usize::MAX);
-        file.place_at(line, column, 0).span().start
+        file.offset(line, column)
     };
     let start = at(span.start.line, span.start.column);
     let end = at(span.end.line, span.end.column);
@@ -194,7 +196,7 @@ fn lower_first(text: &str) -> String {
 }
 
 fn word_length(file: &SourceFile, line: usize, column: usize) -> usize {
-    let start = file.place_at(line, column, 0).span().start;
+    let start = file.offset(line, column);
     let rest = file.text().get(start..).unwrap_or_default();
     let word = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').count();
     word.max(1)

@@ -84,6 +84,32 @@ impl Document {
         self.values.get(pointer).map(Place::text)
     }
 
+    /// Where each byte of the text at `pointer` stands in the file; `None` where it is not written
+    /// there letter by letter, as behind an alias or an escape.
+    #[must_use]
+    pub fn letters(&self, pointer: &str) -> Option<Vec<usize>> {
+        let text = self.json.pointer(pointer)?.as_str()?;
+        let file = self.file.text();
+        let mut at = self.values.get(pointer)?.span().start;
+        if file.get(at..)?.starts_with(['|', '>']) {
+            at += file.get(at..)?.find('\n')?;
+        }
+        let mut letters = Vec::with_capacity(text.len());
+        for letter in text.chars() {
+            // Line breaks fold to blanks, so that only what is no blank is looked for.
+            if !letter.is_whitespace() {
+                let is_markup = |c: char| c != letter && (c.is_whitespace() || matches!(c, '\'' | '"' | '\\'));
+                at += file.get(at..)?.find(|c| !is_markup(c))?;
+                if !file.get(at..)?.starts_with(letter) {
+                    return None;
+                }
+            }
+            letters.extend((0..letter.len_utf8()).map(|byte| at + byte));
+            at += if letter.is_whitespace() { 0 } else { letter.len_utf8() };
+        }
+        Some(letters)
+    }
+
     fn add(&mut self, pointer: &str, node: Spanned<Node>) -> Json {
         let place = locate(&self.file, node.referenced);
         self.values.insert(pointer.to_owned(), place);
@@ -222,6 +248,28 @@ mod tests {
         assert_eq!(document.key_place("/vars/rate").text(), "rate");
         assert_eq!(document.key_place("/vars/rate").to_string(), "p.yml:2:3");
         assert_eq!(document.place("/vars/missing/deep").to_string(), document.place("/vars").to_string());
+    }
+
+    #[test]
+    fn every_letter_of_a_text_is_found_in_the_file() {
+        let check = |yaml: &str, word: &str, expected: Option<&str>| {
+            let file = SourceFile::new("p.yml", yaml);
+            let document = Document::parse(&file).expect("YAML");
+            let text = document.json()["a"].as_str().expect("a text").to_owned();
+            let start = text.find(word).expect("the word");
+            let letters = document.letters("/a");
+            let place = letters.map(|letters| file.place(letters[start]..letters[start + word.len() - 1] + 1));
+            let shown = place.map(|place| format!("{place} {}", place.text()));
+            assert_eq!(shown.as_deref(), expected, "{yaml}");
+        };
+        check("a: ä > ten\n", "ten", Some("p.yml:1:8 ten"));
+        check("a: \"x = 'ten'\"\n", "ten", Some("p.yml:1:10 ten"));
+        check("a: 'x = ''ten'' or ten'\n", "or ten", Some("p.yml:1:17 or ten"));
+        check("a: >-\n  x > 1\n  and ten\n", "ten", Some("p.yml:3:7 ten"));
+        check("a: |\n  x > 1\n\n    and ten\n", "ten", Some("p.yml:4:9 ten"));
+        check("a: x\n  and\n  ten\n", "ten", Some("p.yml:3:3 ten"));
+        check("b: &r x > ten\na: *r\n", "ten", None);
+        check("a: \"x\\u0020= ten\"\n", "ten", None);
     }
 
     #[test]

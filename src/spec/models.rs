@@ -7,7 +7,8 @@ use serde_json::Value as Json;
 
 use super::sources::SourceContractSpec;
 
-/// The contracts and unit tests of the models in one folder, and the contracts of sources.
+/// The contracts and unit tests of the models in one folder, the contracts of sources, and segments
+/// of customers.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelsSpec {
@@ -23,6 +24,63 @@ pub struct ModelsSpec {
     /// The unit tests.
     #[serde(default)]
     pub unit_tests: Vec<UnitTestSpec>,
+    /// Segments of customers, each with the rule that makes it.
+    #[serde(default)]
+    pub segments: Option<Vec<SegmentSpec>>,
+}
+
+/// A segment: the customers for whom a rule holds.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentSpec {
+    /// Its name: lower-case letters, digits and `_`.
+    pub name: String,
+    /// Who is in it, in words.
+    pub description: String,
+    /// What kind of segment it is.
+    pub kind: SegmentKind,
+    /// One condition on the columns of the model `segment_facts`, in SQL: `orders_lifetime > 10`.
+    #[serde(rename = "where")]
+    pub rule: String,
+    /// Which segment counts first where a customer is in several: 1 before 2.
+    #[serde(default)]
+    pub priority: Option<u32>,
+    /// Who answers for it.
+    #[serde(default)]
+    pub owner: Option<String>,
+}
+
+/// What a segment is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SegmentKind {
+    /// Attributes, behaviour, or several things together.
+    Rule,
+    /// Recency, frequency and monetary value.
+    Rfm,
+    /// The tier of value.
+    Tier,
+    /// The stage of the relationship.
+    Lifecycle,
+    /// Likeness found by a clustering.
+    Cluster,
+    /// What a statistical model predicts.
+    Model,
+}
+
+impl SegmentKind {
+    /// The kind as it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Rfm => "rfm",
+            Self::Tier => "tier",
+            Self::Lifecycle => "lifecycle",
+            Self::Cluster => "cluster",
+            Self::Model => "model",
+        }
+    }
 }
 
 /// The contract of one model.

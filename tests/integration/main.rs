@@ -29,6 +29,7 @@ mod s3;
 mod scans;
 mod scratch;
 mod secrets;
+mod segments;
 mod server;
 mod stores;
 mod verifying;

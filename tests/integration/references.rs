@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::program::{Project, copy_folder};
 
 /// The rows of a reference, by the names in its first line.
-fn reference(name: &str) -> Vec<BTreeMap<String, String>> {
+pub(crate) fn reference(name: &str) -> Vec<BTreeMap<String, String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name);
     let text = fs::read_to_string(path).unwrap();
     let mut lines = text.lines();
@@ -24,7 +24,7 @@ fn reference(name: &str) -> Vec<BTreeMap<String, String>> {
 /// The third pipeline: the shipped models over a mapping of this test's own, run once.
 ///
 /// One test at a time looks at it: some publish anew with another variable.
-fn uci() -> MutexGuard<'static, Project> {
+pub(crate) fn uci() -> MutexGuard<'static, Project> {
     static UCI: OnceLock<Mutex<Project>> = OnceLock::new();
     let made = UCI.get_or_init(|| {
         let project = Project::shared();
@@ -41,11 +41,11 @@ fn uci() -> MutexGuard<'static, Project> {
 }
 
 /// A value as text: numbers as JSON writes them, decimals as they are.
-fn text(value: &Json) -> String {
+pub(crate) fn text(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn cents(decimal: &str) -> i64 {
+pub(crate) fn cents(decimal: &str) -> i64 {
     let (whole, part) = decimal.split_once('.').unwrap_or((decimal, "00"));
     let (part, rest) = part.split_at(2);
     assert!(rest.bytes().all(|digit| digit == b'0'), "{decimal} is no whole number of cents");
@@ -121,7 +121,7 @@ fn compare_segments(convention: &str, rows: &[Json]) {
 }
 
 #[track_caller]
-fn assert_near(found: f64, expected: &str, tolerance: f64) {
+pub(crate) fn assert_near(found: f64, expected: &str, tolerance: f64) {
     let expected: f64 = expected.parse().unwrap();
     assert!((found - expected).abs() <= tolerance, "{found} is not {expected}");
 }

@@ -438,3 +438,25 @@ async fn what_does_not_fit_in_memory_is_a_finding() {
     assert!(shown(found).starts_with("GW0703"));
     drop(world.folder);
 }
+
+#[tokio::test]
+async fn rows_that_may_be_null_stand_in_for_rows_that_never_are() {
+    let world = world();
+    let never = arrow::datatypes::Schema::new(vec![
+        arrow::datatypes::Field::new("k", DataType::Int64, false),
+        arrow::datatypes::Field::new("v", DataType::Int64, false),
+    ]);
+    let (relation, bindings) = memory(
+        "t",
+        batch(vec![
+            ("k", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef),
+            ("v", Arc::new(Int64Array::from(vec![10, 20])) as ArrayRef),
+        ]),
+    );
+    let relation = Relation { schema: Arc::new(never), ..relation };
+    let sql = "with u as (select k, v from t union all select k, -v as v from t where v > 10) \
+               select k, sum(v) as v from u group by k order by k";
+    let typed = typed_over(sql, &[relation]);
+    let rows = world.engine.collect(&typed, &bindings, None, share(2)).await.map_err(shown);
+    assert_eq!(rows.map(|rows| text(&rows)), Ok("1,10 2,0".to_owned()));
+}

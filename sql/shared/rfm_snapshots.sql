@@ -1,0 +1,303 @@
+-- One row per snapshot date and customer with a paid order in the window that
+-- ends there.
+-- Scores run from 1 to 5, 5 is best. Equal values get equal scores unless
+-- $rfm_tie_convention is 'ntile'; the convention stands in every row, because
+-- it decides the segment of up to a quarter of the customers:
+--   edges  one above the number of quintile edges (type 7) below the value; a
+--          value on an edge takes the lower score (the better one for recency)
+--   cume   five times the share of customers at or below, rounded up
+--   prank  1 + five times the share of the others strictly below, rounded down
+--   ntile  five groups of equal size, ties cut by customer_id
+with steps as (
+    select * from (values (0, 1), ($rfm_window_days, -1)) as s (after_days, sign)
+),
+
+-- A day enters at the first snapshot date after it, and leaves at the first one
+-- that is more than the window after it.
+moves as (
+    select
+        d.customer_id,
+        s.snapshot_date,
+        case when t.sign = 1 and d.paid_orders > 0 then d.day end as paid_day,
+        t.sign * d.paid_orders as paid_orders,
+        t.sign * (d.gross_sales - d.discounts) as sales,
+        t.sign * d.returns as returns
+    from customer_days as d
+    cross join steps as t
+    inner join snapshots as s
+        on
+            d.day + t.after_days < s.snapshot_date
+            and (
+                d.day + t.after_days >= s.previous_date
+                or s.previous_date is null
+            )
+),
+
+changes as (
+    select
+        customer_id,
+        snapshot_date,
+        max(paid_day) as last_paid_day,
+        sum(paid_orders) as paid_orders,
+        sum(sales) as sales,
+        sum(returns) as returns
+    from moves
+    group by customer_id, snapshot_date
+),
+
+first_changes as (
+    select
+        customer_id,
+        min(snapshot_date) as first_date
+    from changes
+    group by customer_id
+),
+
+running as (
+    select
+        s.snapshot_date,
+        f.customer_id,
+        max(c.last_paid_day) over so_far as last_paid_day,
+        sum(coalesce(c.paid_orders, 0)) over so_far as frequency,
+        sum(coalesce(c.sales, 0)) over so_far as sales,
+        sum(coalesce(c.returns, 0)) over so_far as returns
+    from first_changes as f
+    inner join snapshots as s on f.first_date <= s.snapshot_date
+    left join changes as c
+        on
+            f.customer_id = c.customer_id
+            and s.snapshot_date = c.snapshot_date
+    window so_far as (
+        partition by f.customer_id order by s.snapshot_date
+        rows between unbounded preceding and current row
+    )
+),
+
+measured as (
+    select
+        snapshot_date,
+        customer_id,
+        snapshot_date - last_paid_day as days_since_last_order,
+        frequency,
+        cast(sales as decimal(18, 2)) as monetary_gross,
+        cast(returns as decimal(18, 2)) as returns,
+        cast(sales - returns as decimal(18, 2)) as monetary
+    from running
+    where frequency > 0
+),
+
+positions as (
+    select
+        snapshot_date,
+        customer_id,
+        days_since_last_order as days,
+        frequency,
+        monetary,
+        cast(
+            row_number() over (
+                partition by snapshot_date
+                order by days_since_last_order, customer_id
+            ) as bigint
+        ) as days_row,
+        cast(
+            row_number() over (
+                partition by snapshot_date order by frequency, customer_id
+            ) as bigint
+        ) as frequency_row,
+        cast(
+            row_number() over (
+                partition by snapshot_date order by monetary, customer_id
+            ) as bigint
+        ) as monetary_row,
+        cast(
+            ntile(5) over (
+                partition by snapshot_date
+                order by days_since_last_order desc, customer_id desc
+            ) as bigint
+        ) as r_ntile,
+        cast(
+            ntile(5) over (
+                partition by snapshot_date order by frequency, customer_id
+            ) as bigint
+        ) as f_ntile,
+        cast(
+            ntile(5) over (
+                partition by snapshot_date order by monetary, customer_id
+            ) as bigint
+        ) as m_ntile
+    from measured
+),
+
+sizes as (
+    select
+        snapshot_date,
+        count(*) as n
+    from measured
+    group by snapshot_date
+),
+
+-- How many customers are worse (below), and how many worse or equal (upto).
+placed as (
+    select
+        p.snapshot_date,
+        p.customer_id,
+        p.days,
+        p.frequency,
+        p.monetary,
+        p.r_ntile,
+        p.f_ntile,
+        p.m_ntile,
+        s.n,
+        greatest(s.n - 1, 1) as others,
+        s.n - max(p.days_row) over (
+            partition by p.snapshot_date, p.days
+        ) as r_below,
+        s.n - min(p.days_row) over (
+            partition by p.snapshot_date, p.days
+        ) + 1 as r_upto,
+        min(p.frequency_row) over (
+            partition by p.snapshot_date, p.frequency
+        ) - 1 as f_below,
+        max(p.frequency_row) over (
+            partition by p.snapshot_date, p.frequency
+        ) as f_upto,
+        min(p.monetary_row) over (
+            partition by p.snapshot_date, p.monetary
+        ) - 1 as m_below,
+        max(p.monetary_row) over (
+            partition by p.snapshot_date, p.monetary
+        ) as m_upto
+    from positions as p
+    inner join sizes as s on p.snapshot_date = s.snapshot_date
+),
+
+-- Edge k of 4 lies at (n − 1) k / 5 between two neighbours, counted from 0:
+-- after row `low`, `fifths` fifths of the way to the next.
+cuts as (
+    select
+        s.snapshot_date,
+        c.k,
+        (s.n - 1) * c.k / 5 + 1 as low,
+        (s.n - 1) * c.k % 5 as fifths
+    from (values (1), (2), (3), (4)) as c (k)
+    cross join sizes as s
+),
+
+edges as (
+    select
+        c.snapshot_date,
+        c.k,
+        c.fifths,
+        max(case when p.days_row = c.low then p.days end) as days_low,
+        max(case when p.days_row = c.low + 1 then p.days end) as days_high,
+        max(case when p.frequency_row = c.low then p.frequency end)
+            as frequency_low,
+        max(case when p.frequency_row = c.low + 1 then p.frequency end)
+            as frequency_high,
+        max(case when p.monetary_row = c.low then p.monetary end)
+            as monetary_low,
+        max(case when p.monetary_row = c.low + 1 then p.monetary end)
+            as monetary_high
+    from cuts as c
+    inner join positions as p
+        on
+            c.snapshot_date = p.snapshot_date
+            and (
+                p.days_row in (c.low, c.low + 1)
+                or p.frequency_row in (c.low, c.low + 1)
+                or p.monetary_row in (c.low, c.low + 1)
+            )
+    group by c.snapshot_date, c.k, c.fifths
+),
+
+-- v > low + fifths / 5 × (high − low), without the division.
+edges_below as (
+    select
+        p.snapshot_date,
+        p.customer_id,
+        count(*) filter (
+            where 5 * (p.days - e.days_low)
+            > e.fifths * coalesce(e.days_high - e.days_low, 0)
+        ) as days_edges,
+        count(*) filter (
+            where 5 * (p.frequency - e.frequency_low)
+            > e.fifths * coalesce(e.frequency_high - e.frequency_low, 0)
+        ) as frequency_edges,
+        count(*) filter (
+            where 5 * (p.monetary - e.monetary_low)
+            > e.fifths * coalesce(e.monetary_high - e.monetary_low, 0)
+        ) as monetary_edges
+    from positions as p
+    inner join edges as e on p.snapshot_date = e.snapshot_date
+    group by p.snapshot_date, p.customer_id
+),
+
+scored as (
+    select
+        p.snapshot_date,
+        p.customer_id,
+        case
+            when $rfm_tie_convention = 'edges' then 5 - e.days_edges
+            when $rfm_tie_convention = 'cume'
+                then (5 * p.r_upto + p.n - 1) / p.n
+            when $rfm_tie_convention = 'prank'
+                then least(5, 1 + 5 * p.r_below / p.others)
+            when $rfm_tie_convention = 'ntile' then p.r_ntile
+        end as r_score,
+        case
+            when $rfm_tie_convention = 'edges' then 1 + e.frequency_edges
+            when $rfm_tie_convention = 'cume'
+                then (5 * p.f_upto + p.n - 1) / p.n
+            when $rfm_tie_convention = 'prank'
+                then least(5, 1 + 5 * p.f_below / p.others)
+            when $rfm_tie_convention = 'ntile' then p.f_ntile
+        end as f_score,
+        case
+            when $rfm_tie_convention = 'edges' then 1 + e.monetary_edges
+            when $rfm_tie_convention = 'cume'
+                then (5 * p.m_upto + p.n - 1) / p.n
+            when $rfm_tie_convention = 'prank'
+                then least(5, 1 + 5 * p.m_below / p.others)
+            when $rfm_tie_convention = 'ntile' then p.m_ntile
+        end as m_score
+    from placed as p
+    inner join edges_below as e
+        on
+            p.snapshot_date = e.snapshot_date
+            and p.customer_id = e.customer_id
+)
+
+select
+    m.snapshot_date,
+    m.customer_id,
+    m.days_since_last_order,
+    m.frequency,
+    m.monetary,
+    m.monetary_gross,
+    m.returns,
+    cast(s.r_score as integer) as r_score,
+    cast(s.f_score as integer) as f_score,
+    cast(s.m_score as integer) as m_score,
+    concat(
+        cast(s.r_score as varchar),
+        cast(s.f_score as varchar),
+        cast(s.m_score as varchar)
+    ) as rfm_cell,
+    -- Ten cells of recency × frequency, disjoint and complete.
+    case
+        when s.r_score <= 2 and s.f_score <= 2 then 'Hibernating'
+        when s.r_score <= 2 and s.f_score <= 4 then 'At Risk'
+        when s.r_score <= 2 then 'Can''t Lose Them'
+        when s.r_score = 3 and s.f_score <= 2 then 'About To Sleep'
+        when s.r_score = 3 and s.f_score = 3 then 'Need Attention'
+        when s.r_score <= 4 and s.f_score >= 4 then 'Loyal Customers'
+        when s.r_score = 4 and s.f_score = 1 then 'Promising'
+        when s.r_score = 5 and s.f_score = 1 then 'New Customers'
+        when s.r_score >= 4 and s.f_score <= 3 then 'Potential Loyalists'
+        when s.r_score = 5 and s.f_score >= 4 then 'Champions'
+    end as segment,
+    cast($rfm_tie_convention as varchar) as tie_convention,
+    $rfm_window_days as window_days
+from measured as m
+inner join scored as s
+    on m.snapshot_date = s.snapshot_date and m.customer_id = s.customer_id

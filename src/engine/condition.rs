@@ -1,0 +1,48 @@
+//! Whether a rule is a condition: true, false or unknown of each row, by that row alone.
+
+use arrow::datatypes::DataType;
+
+use super::analyze::{Relation, Typed, analyze};
+use super::calls::Written;
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, code};
+use crate::functions::sql_type;
+use crate::query::{Parameters, Query};
+
+/// Types `query`, which selects nothing but a condition that stands at `rule`.
+///
+/// # Errors
+///
+/// Returns what [`analyze`] returns, and GW0230 for an expression that is no condition, looks at many
+/// rows, or at none.
+pub fn check_condition(
+    query: &Query,
+    rule: &Place,
+    inputs: &[Relation],
+    parameters: &Parameters,
+) -> Result<(), Diagnostics> {
+    let written = Written::read(&query.statement, &query.file);
+    let many = written.calls_over_many_rows();
+    if many.has_errors() {
+        return Err(many);
+    }
+    let typed = analyze(query, inputs, parameters)?;
+    let refuse = |message: String, help: &str| {
+        let found = Diagnostic::error(code::NOT_A_CONDITION, message).at(rule.clone());
+        Err(found.help(help).into())
+    };
+    match condition_type(&typed) {
+        DataType::Boolean if !written.names_columns() => refuse(
+            "this rule looks at no column: it says the same of everybody".to_owned(),
+            "columns stand without quotes, texts in single ones: `region = 'North'`",
+        ),
+        DataType::Boolean => Ok(()),
+        other => refuse(
+            format!("this rule is {}, not true or false", sql_type(&other)),
+            "compare it with something, as in `orders_lifetime > 10`",
+        ),
+    }
+}
+
+fn condition_type(typed: &Typed) -> DataType {
+    typed.schema.fields().first().map_or(DataType::Null, |field| field.data_type().clone())
+}
