@@ -1,5 +1,7 @@
 -- One row per mailing to a household, and one per household, day, campaign and
--- coupon redeemed. What a mailing cost is not published, so costs are null.
+-- coupon redeemed. What a mailing cost is not published, so costs are null here;
+-- the assumed ones stand in campaign_costs. A mailing's channel is the type of
+-- its campaign.
 -- Mailings number below 1,000,000 and redemptions above, in order of time, so
 -- that a later $as_of adds numbers and changes none.
 with redeemed as (
@@ -16,7 +18,7 @@ mailings as (
         party_id * 100 + campaign_id as touch_id,
         campaign_id,
         party_id,
-        'direct_mail' as channel,
+        segment as channel,
         assigned_at as touched_at,
         'out' as direction,
         'sent' as kind,
