@@ -7,7 +7,7 @@
 -- A touchpoint that cost money and sold nothing has its row.
 with credited as (
     select
-        order_month as month,
+        cast(date_trunc('month', order_day) as date) as month,
         case when touch_no = 0 then 'none' else 'touch' end as touchpoint_kind,
         channel,
         campaign_id,
@@ -21,7 +21,7 @@ with credited as (
         cast(sum(margin) as decimal(18, 6)) as margin
     from attribution_credit
     group by
-        order_month,
+        cast(date_trunc('month', order_day) as date),
         case when touch_no = 0 then 'none' else 'touch' end,
         channel,
         campaign_id,

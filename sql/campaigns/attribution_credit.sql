@@ -24,6 +24,11 @@ weighted as (
         t.touch_id,
         t.campaign_id,
         t.channel,
+        o.customer_id,
+        o.order_day,
+        o.is_first_order,
+        o.revenue,
+        o.margin,
         p.touches,
         p.last_non_direct_no,
         cast(
@@ -35,6 +40,7 @@ weighted as (
         ) as weight
     from conversion_touches as t
     inner join paths as p on t.order_id = p.order_id
+    inner join order_values as o on t.order_id = o.order_id
 ),
 
 decayed as (
@@ -53,10 +59,15 @@ cuts as (
     select
         d.order_id,
         d.touch_no,
+        m.model,
+        d.customer_id,
+        d.order_day,
+        d.is_first_order,
         d.touch_id,
         d.campaign_id,
         d.channel,
-        m.model,
+        d.revenue,
+        d.margin,
         cast(
             case
                 when m.model = 'last_non_direct'
@@ -103,58 +114,50 @@ cuts as (
     cross join attribution_models as m
 ),
 
-untouched as (
-    select o.order_id
-    from order_values as o
-    left join paths as p on o.order_id = p.order_id
-    where o.is_conversion and p.order_id is null
-),
-
-parts as (
+earned as (
     select
         order_id,
         touch_no,
         model,
+        customer_id,
+        order_day,
+        is_first_order,
         touch_id,
         campaign_id,
         channel,
-        cut_behind,
-        cut_before
+        cast(cut_behind - cut_before as decimal(18, 9)) as credit,
+        cast(
+            cast(revenue * cut_behind as decimal(18, 6))
+            - cast(revenue * cut_before as decimal(18, 6)) as decimal(18, 6)
+        ) as revenue,
+        cast(
+            cast(margin * cut_behind as decimal(18, 6))
+            - cast(margin * cut_before as decimal(18, 6)) as decimal(18, 6)
+        ) as margin
     from cuts
     where cut_behind > cut_before
-    union all
+),
+
+unearned as (
     select
-        u.order_id,
+        o.order_id,
         0 as touch_no,
         m.model,
-        null as touch_id,
-        null as campaign_id,
-        null as channel,
-        1 as cut_behind,
-        0 as cut_before
-    from untouched as u
+        o.customer_id,
+        o.order_day,
+        o.is_first_order,
+        cast(null as bigint) as touch_id,
+        cast(null as bigint) as campaign_id,
+        cast(null as varchar) as channel,
+        cast(1 as decimal(18, 9)) as credit,
+        cast(o.revenue as decimal(18, 6)) as revenue,
+        o.margin
+    from order_values as o
+    left join paths as p on o.order_id = p.order_id
     cross join attribution_models as m
+    where o.is_conversion and p.order_id is null
 )
 
-select
-    p.order_id,
-    p.touch_no,
-    p.model,
-    o.customer_id,
-    o.order_day,
-    o.order_month,
-    o.is_first_order,
-    p.touch_id,
-    p.campaign_id,
-    p.channel,
-    cast(p.cut_behind - p.cut_before as decimal(18, 9)) as credit,
-    cast(
-        cast(o.revenue * p.cut_behind as decimal(18, 6))
-        - cast(o.revenue * p.cut_before as decimal(18, 6)) as decimal(18, 6)
-    ) as revenue,
-    cast(
-        cast(o.margin * p.cut_behind as decimal(18, 6))
-        - cast(o.margin * p.cut_before as decimal(18, 6)) as decimal(18, 6)
-    ) as margin
-from parts as p
-inner join order_values as o on p.order_id = o.order_id
+select * from earned
+union all
+select * from unearned

@@ -63,13 +63,13 @@ touched as (
 credited as (
     select
         campaign_id,
-        order_month as month,
+        cast(date_trunc('month', order_day) as date) as month,
         cast(sum(revenue) as decimal(18, 6)) as revenue
     from attribution_credit
     where
         campaign_id is not null
         and model = $cost_allocation_model
-    group by campaign_id, order_month
+    group by campaign_id, cast(date_trunc('month', order_day) as date)
 ),
 
 months as (
