@@ -6,7 +6,6 @@
 with paths as (
     select
         order_id,
-        max(touch_no) as touches,
         coalesce(
             max(case when not is_direct then touch_no end), max(touch_no)
         ) as last_non_direct_no,
@@ -21,6 +20,7 @@ weighted as (
     select
         t.order_id,
         t.touch_no,
+        t.touches,
         t.touch_id,
         t.campaign_id,
         t.channel,
@@ -29,7 +29,6 @@ weighted as (
         o.is_first_order,
         o.revenue,
         o.margin,
-        p.touches,
         p.last_non_direct_no,
         cast(
             power(

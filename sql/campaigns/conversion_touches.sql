@@ -25,6 +25,7 @@ select
             partition by c.order_id order by t.touched_at, t.touch_id
         ) as bigint
     ) as touch_no,
+    count(*) over (partition by c.order_id) as touches,
     c.customer_id,
     t.touch_id,
     t.campaign_id,

@@ -7,26 +7,14 @@ with converted as (
     select
         order_id,
         count(*) as touches,
-        count(distinct channel) as channels,
         count(*) filter (where is_direct) as direct_touches,
         min(touched_at) as started_at,
-        max(touch_no) as last_no
+        max(case when touch_no = 1 then touch_id end) as first_touch_id,
+        max(case when touch_no = touches then touch_id end) as last_touch_id,
+        string_agg(channel, ' > ' order by touch_no)
+            filter (where touch_no > touches - $path_steps) as path
     from conversion_touches
     group by order_id
-),
-
-converted_steps as (
-    select
-        t.order_id,
-        string_agg(
-            t.channel, ' > ' order by t.touch_no
-        ) filter (where t.touch_no > c.last_no - $path_steps) as path,
-        max(case when t.touch_no = 1 then t.touch_id end) as first_touch_id,
-        max(case when t.touch_no = c.last_no then t.touch_id end)
-            as last_touch_id
-    from conversion_touches as t
-    inner join converted as c on t.order_id = c.order_id
-    group by t.order_id
 ),
 
 used as (
@@ -50,7 +38,7 @@ unused as (
     where u.touch_id is null
 ),
 
-numbered as (
+attempted as (
     select
         *,
         sum(
@@ -62,45 +50,31 @@ numbered as (
     from unused
 ),
 
+numbered as (
+    select
+        *,
+        row_number() over (
+            partition by party_id, attempt_no order by touched_at, touch_id
+        ) as touch_no,
+        count(*) over (partition by party_id, attempt_no) as touches
+    from attempted
+),
+
 unconverted as (
     select
         party_id,
         attempt_no,
         count(*) as touches,
-        count(distinct channel) as channels,
         count(*) filter (where is_direct) as direct_touches,
         min(touched_at) as started_at,
         max(touched_at) as ended_at,
-        max(claims_until) >= $as_of as is_open
+        max(claims_until) >= $as_of as is_open,
+        max(case when touch_no = 1 then touch_id end) as first_touch_id,
+        max(case when touch_no = touches then touch_id end) as last_touch_id,
+        string_agg(channel, ' > ' order by touch_no)
+            filter (where touch_no > touches - $path_steps) as path
     from numbered
     group by party_id, attempt_no
-),
-
--- Counted from the last touch back: 1 is the last.
-unconverted_places as (
-    select
-        *,
-        row_number() over (
-            partition by party_id, attempt_no
-            order by touched_at desc, touch_id desc
-        ) as steps_left
-    from numbered
-),
-
-unconverted_steps as (
-    select
-        p.party_id,
-        p.attempt_no,
-        string_agg(
-            p.channel, ' > ' order by p.steps_left desc
-        ) filter (where p.steps_left <= $path_steps) as path,
-        max(case when p.steps_left = u.touches then p.touch_id end)
-            as first_touch_id,
-        max(case when p.steps_left = 1 then p.touch_id end) as last_touch_id
-    from unconverted_places as p
-    inner join unconverted as u
-        on p.party_id = u.party_id and p.attempt_no = u.attempt_no
-    group by p.party_id, p.attempt_no
 ),
 
 journeys as (
@@ -113,35 +87,30 @@ journeys as (
         o.ordered_at as ended_at,
         coalesce(c.touches, 0) as touches,
         coalesce(c.direct_touches, 0) as direct_touches,
-        coalesce(c.channels, 0) as channels,
-        s.first_touch_id,
-        s.last_touch_id,
-        s.path,
+        c.first_touch_id,
+        c.last_touch_id,
+        c.path,
         o.revenue,
         o.margin
     from order_values as o
     left join converted as c on o.order_id = c.order_id
-    left join converted_steps as s on o.order_id = s.order_id
     where o.is_conversion
     union all
     select
-        concat('touch ', cast(s.first_touch_id as varchar)) as journey_id,
-        u.party_id,
-        case when u.is_open then 'open' else 'lost' end as status,
+        concat('touch ', cast(first_touch_id as varchar)) as journey_id,
+        party_id,
+        case when is_open then 'open' else 'lost' end as status,
         null as order_id,
-        u.started_at,
-        u.ended_at,
-        u.touches,
-        u.direct_touches,
-        u.channels,
-        s.first_touch_id,
-        s.last_touch_id,
-        s.path,
+        started_at,
+        ended_at,
+        touches,
+        direct_touches,
+        first_touch_id,
+        last_touch_id,
+        path,
         null as revenue,
         null as margin
-    from unconverted as u
-    inner join unconverted_steps as s
-        on u.party_id = s.party_id and u.attempt_no = s.attempt_no
+    from unconverted
 )
 
 select
@@ -154,7 +123,6 @@ select
     local_date(ended_at, $time_zone) as ended_day,
     touches,
     direct_touches,
-    channels,
     first_touch_id,
     last_touch_id,
     case

@@ -292,11 +292,12 @@ def credited(connection, where):
         connection,
         "select t.order_id as basket_id, t.customer_id as household_id, t.touch_no as pos, t.channel, "
         "strftime(t.touched_at, '%Y-%m-%d %H:%M:%S') as touch_ts, t.age_us / 86400e6 as age_days, "
-        f"count(*) over (partition by t.order_id) as n, {shares} "
+        f"t.touches as n, {shares} "
         "from conversion_touches as t "
         "left join attribution_credit as c on t.order_id = c.order_id and t.touch_no = c.touch_no "
         f"where {where} "
-        "group by t.order_id, t.customer_id, t.touch_no, t.channel, t.touched_at, t.age_us order by t.order_id, t.touch_no",
+        "group by t.order_id, t.customer_id, t.touch_no, t.touches, t.channel, t.touched_at, t.age_us "
+        "order by t.order_id, t.touch_no",
     )
     names = {ours: theirs for theirs, ours in CHANNELS.items()}
     return [{**row, "channel": names.get(row["channel"], row["channel"])} for row in found]
