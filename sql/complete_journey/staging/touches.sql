@@ -1,11 +1,11 @@
 -- One row per mailing to a household, and one per household, day, campaign and
--- coupon redeemed. What a mailing cost is not published, so costs are null here;
+-- coupon redeemed. What a mailing cost is not published, so costs are null;
 -- the assumed ones stand in campaign_costs. A mailing's channel is the type of
 -- its campaign.
 -- Mailings number below 1,000,000 and redemptions above, in order of time, so
 -- that a later $as_of adds numbers and changes none. A redemption has a day and
--- no time: it counts from the midnight before, so that the basket it was used in
--- comes after it.
+-- no time: it counts from the midnight before, so that the basket it was part
+-- of comes after it.
 with redeemed as (
     select distinct
         redemption_date,
