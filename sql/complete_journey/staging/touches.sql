@@ -1,7 +1,11 @@
 -- One row per mailing to a household, and one per household, day, campaign and
--- coupon redeemed. What a mailing cost is not published, so costs are null.
+-- coupon redeemed. What a mailing cost is not published, so costs are null;
+-- the assumed ones stand in campaign_costs. A mailing's channel is the type of
+-- its campaign.
 -- Mailings number below 1,000,000 and redemptions above, in order of time, so
--- that a later $as_of adds numbers and changes none.
+-- that a later $as_of adds numbers and changes none. A redemption has a day and
+-- no time: it counts from the midnight before, so that the basket it was part
+-- of comes after it.
 with redeemed as (
     select distinct
         redemption_date,
@@ -9,6 +13,7 @@ with redeemed as (
         campaign_id,
         coupon_upc
     from sources.coupon_redemptions
+    where cast(redemption_date as date) < $as_of_day
 ),
 
 mailings as (
@@ -16,7 +21,7 @@ mailings as (
         party_id * 100 + campaign_id as touch_id,
         campaign_id,
         party_id,
-        'direct_mail' as channel,
+        segment as channel,
         assigned_at as touched_at,
         'out' as direction,
         'sent' as kind,
@@ -34,7 +39,9 @@ redemptions as (
         campaign_id,
         household_id as party_id,
         'coupon' as channel,
-        redemption_date as touched_at,
+        redemption_date
+        + (redemption_date - local_timestamp(redemption_date, $time_zone))
+            as touched_at,
         'in' as direction,
         'replied' as kind,
         true as is_commercial
@@ -53,7 +60,7 @@ select
     party_id,
     channel,
     touched_at,
-    cast(touched_at as date) as touch_day,
+    local_date(touched_at, $time_zone) as touch_day,
     direction,
     cast(null as varchar) as purpose,
     kind,
