@@ -149,6 +149,7 @@ async fn answer(session: &Session, command: Command) -> Result<Exit, ops::Error>
         Command::Init(args) => commands::init(session, &args),
         Command::Check(args) => commands::check(session, &args).await,
         Command::Plan(args) => commands::plan(session, &args).await,
+        Command::Freshness(args) => commands::freshness(session, &args).await,
         Command::Test(args) => commands::test(session, &args).await,
         Command::Show(args) => commands::show(session, &args).await,
         Command::Ls(args) => commands::ls(session, &args).await,

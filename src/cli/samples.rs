@@ -12,6 +12,7 @@ pub(super) fn outcome(ending: Ending) -> Outcome {
         plan: plan(),
         ending,
         steps: Vec::new(),
+        warnings: Vec::new(),
         sources: Vec::new(),
         audits: Vec::new(),
         failures: Vec::new(),

@@ -111,6 +111,7 @@ codes! {
     SOURCE_CHANGED = 403, Input, "a source's columns or types do not fit its contract";
     INPUT_MOVED = 404, Input, "a source changed while the run read it";
     ABSENT_SOURCE = 405, Input, "a table published by name needs an optional source that is absent";
+    LATE_SOURCE = 406, Input, "the newest row of a source is too old";
     // 05: while running
     MODEL_FAILED = 501, Model, "a model failed while it ran";
     OVERFLOW = 502, Model, "arithmetic overflow";

@@ -48,7 +48,7 @@ pub async fn check(around: &Surroundings, common: &Common) -> Result<Checked, Er
         pipeline: project.pipeline.name.to_string(),
         models: project.models.len(),
         unit_tests: project.unit_tests.len(),
-        warnings: Diagnostics::default(),
+        warnings: state.warnings().cloned().collect(),
         schemas,
     })
 }

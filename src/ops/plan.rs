@@ -2,6 +2,7 @@
 
 use super::facts::last_failures;
 use super::{Common, Error, Surroundings, context};
+use crate::diagnostic::Diagnostics;
 use crate::lake::Lake;
 use crate::plan::{self, Plan, Request};
 use crate::state;
@@ -13,6 +14,8 @@ pub struct Planned {
     pub plan: Plan,
     /// The plan in words.
     pub text: String,
+    /// What may be wrong with the sources.
+    pub warnings: Diagnostics,
 }
 
 /// Decides what a run would do against the last commit; writes nothing.
@@ -32,5 +35,5 @@ pub async fn plan(around: &Surroundings, common: &Common) -> Result<Planned, Err
     let request = Request { selection: asked.selection, refresh: common.refresh, failed };
     let plan = plan::build(&typed, &state, &request)?;
     let text = plan::explain(&plan);
-    Ok(Planned { plan, text })
+    Ok(Planned { plan, text, warnings: state.warnings().cloned().collect() })
 }

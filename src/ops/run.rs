@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::facts::last_failures;
 use super::scratch::Scratch;
-use super::{Common, Error, OnFailure, Publication, Surroundings, context};
+use super::{Common, Error, OnFailure, Publication, Surroundings, context, freshness};
 use crate::count::counted;
 use crate::diagnostic::{Diagnostic, code};
 use crate::ident::AttemptId;
@@ -48,11 +48,13 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
         }
         lake::step("before_plan");
         let typed = asked.analyze(&state)?;
+        let late = freshness::gate(around, common, &engine, &typed, &state).await?;
         let failed = last_failures(&lake, common, &pipeline.name).await?;
         let request = Request { selection: asked.selection.clone(), refresh: common.refresh, failed };
         let plan = plan::build(&typed, &state, &request)?;
         if plan.is_empty() {
-            return nothing_to_do(around, run_id, plan);
+            let warnings = state.warnings().chain(late.iter()).cloned().collect();
+            return nothing_to_do(around, run_id, plan, warnings);
         }
         let name = if race == 0 { run_id.clone() } else { format!("{run_id}-{}", race + 1) };
         let job = Job {
@@ -69,7 +71,8 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
             mode: mode(common),
         };
         match run::execute(&job).await? {
-            Ended::Done(outcome) => {
+            Ended::Done(mut outcome) => {
+                outcome.warnings.extend(late.iter().cloned());
                 tell_the_world(around, &lake, &state, &outcome).await;
                 return Ok(*outcome);
             }
@@ -114,7 +117,12 @@ const fn mode(common: &Common) -> Mode {
     }
 }
 
-fn nothing_to_do(around: &Surroundings, run_id: String, plan: Plan) -> Result<Outcome, Error> {
+fn nothing_to_do(
+    around: &Surroundings,
+    run_id: String,
+    plan: Plan,
+    warnings: Vec<Diagnostic>,
+) -> Result<Outcome, Error> {
     let now = (around.clock)();
     Ok(Outcome {
         attempt: attempt(&run_id)?,
@@ -122,6 +130,7 @@ fn nothing_to_do(around: &Surroundings, run_id: String, plan: Plan) -> Result<Ou
         ending: Ending::NothingToDo { version: plan.parent },
         plan,
         steps: Vec::new(),
+        warnings,
         sources: Vec::new(),
         audits: Vec::new(),
         failures: Vec::new(),

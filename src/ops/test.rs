@@ -12,7 +12,8 @@ use crate::ident::NodeName;
 use crate::interval::Instant;
 use crate::lake::Lake;
 use crate::plan::{self, AuditResult, SourceResult, TypedGraph};
-use crate::project::{self, UnitTest};
+use crate::project::{self, Pipeline, UnitTest};
+use crate::query::{Parameters, ValueType};
 use crate::run;
 use crate::state::{self, State};
 
@@ -154,7 +155,7 @@ async fn unit_test(
         };
         found.iter().map(at).collect()
     };
-    let parameters = project::bind(pipeline, &test.variables, as_of, known_at).map_err(at_test)?;
+    let parameters = parameters(pipeline, test, (as_of, known_at)).map_err(at_test)?;
     let Some(model) = typed.graph.model(&test.model.value) else {
         return Err(Diagnostic::error(code::BUG, "a unit test of an unknown model").into());
     };
@@ -162,6 +163,25 @@ async fn unit_test(
     let query = plan::retype(&typed.graph, model, &schemas, &parameters).map_err(at_test)?;
     let inputs = plan::input_schemas(&typed.graph, &model.name, &schemas);
     run::unit_test(engine, test, model, &query, &inputs).await.map_err(at_test)
+}
+
+/// The values a test gives; it may say of sources what a look at them would.
+fn parameters(
+    pipeline: &Pipeline,
+    test: &UnitTest,
+    (as_of, known_at): (Instant, Instant),
+) -> Result<Parameters, Diagnostics> {
+    let mut of_sources = project::source_parameters(pipeline);
+    let mut variables = test.variables.clone();
+    for (name, value) in &mut of_sources {
+        let Some(text) = variables.remove(name.as_str()) else { continue };
+        *value = ValueType::Bool
+            .parse(&text)
+            .map_err(|cause| Diagnostic::error(code::BAD_UNIT_TEST, format!("`{name}`: {cause}")))?;
+    }
+    let mut parameters = project::bind(pipeline, &variables, as_of, known_at)?;
+    parameters.extend(of_sources);
+    Ok(parameters)
 }
 
 async fn data_tests(bench: Bench<'_>, lake: &Lake, report: &mut TestReport) -> Result<(), Error> {

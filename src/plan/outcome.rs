@@ -212,6 +212,8 @@ pub struct Outcome {
     pub ending: Ending,
     /// What became of each step, in the order they ended.
     pub steps: Vec<StepResult>,
+    /// What was told of the sources before anything was read.
+    pub warnings: Vec<Diagnostic>,
     /// What became of each source with a contract that was taken in.
     pub sources: Vec<SourceResult>,
     /// What became of each rule.

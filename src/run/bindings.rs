@@ -102,6 +102,25 @@ pub(super) fn source(
     })
 }
 
+/// The rows of a source whenever they happened, as its files have them.
+pub(super) fn at_any_time(typed: &TypedGraph, state: &State, source: &Source) -> Option<Binding> {
+    let pinned = state.sources.get(&source.name)?;
+    let cut = Cut { event_time: None, ..cut(typed, source) };
+    Some(match &source.contract {
+        Some(contract) => {
+            let mut scan = scan(typed, source, contract, pinned);
+            scan.cut = cut;
+            Binding::Source(Arc::new(scan))
+        }
+        None => Binding::Parquet {
+            files: pinned_files(pinned),
+            schema: Arc::clone(&pinned.schema),
+            cut,
+            sorted_by: Vec::new(),
+        },
+    })
+}
+
 fn pinned_files(source: &SourceState) -> Vec<DataFile> {
     source.files.iter().map(data_file).collect()
 }

@@ -19,6 +19,7 @@ mod bindings;
 mod commit;
 mod data;
 mod draft;
+mod freshness;
 mod intake;
 mod stage;
 mod steps;
@@ -26,6 +27,7 @@ mod unit;
 
 pub use data::data_tests;
 pub use draft::{Draft, Ground, draft};
+pub use freshness::{AgeStatus, SourceAge, ages};
 pub use unit::{UnitOutcome, unit_test};
 
 /// A plan with all it needs to be done.
@@ -111,6 +113,7 @@ pub async fn execute(job: &Job<'_>) -> Result<Ended, Diagnostics> {
         plan: job.plan.clone(),
         ending,
         steps: worked.results,
+        warnings: job.state.warnings().cloned().collect(),
         sources: worked.sources,
         audits: worked.audits,
         failures: worked.failures,

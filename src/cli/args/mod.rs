@@ -9,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::civil::Date;
 
+use crate::ops;
+
 mod common;
 mod keep;
 mod typed;
@@ -51,6 +53,7 @@ pub(super) enum Command {
     Init(InitArgs),
     Check(CheckArgs),
     Plan(PlanArgs),
+    Freshness(FreshnessArgs),
     #[command(visible_alias = "build")]
     Run(RunArgs),
     Test(TestArgs),
@@ -129,6 +132,27 @@ pub(super) struct CheckArgs {
     pub(super) time: TimeFlags,
     #[command(flatten)]
     pub(super) output: OutputFlag,
+}
+
+/// Tell how old the newest row of each source is that says how old it may be
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  goodwill freshness\n  goodwill freshness --as-of 2025-07-01 --output json")]
+pub(super) struct FreshnessArgs {
+    #[command(flatten)]
+    pub(super) project: ProjectFlags,
+    #[command(flatten)]
+    pub(super) time: TimeFlags,
+    #[command(flatten)]
+    pub(super) resources: ResourceFlags,
+    #[command(flatten)]
+    pub(super) output: OutputFlag,
+}
+
+impl FreshnessArgs {
+    /// The flags as `ops` understands them.
+    pub(super) fn common(&self) -> ops::Common {
+        self.resources.onto(self.time.onto(common_of(&self.project)))
+    }
 }
 
 /// Show what a run would do, and why
@@ -358,6 +382,7 @@ impl Command {
             | Self::Init(InitArgs { output, .. })
             | Self::Check(CheckArgs { output, .. })
             | Self::Plan(PlanArgs { output, .. })
+            | Self::Freshness(FreshnessArgs { output, .. })
             | Self::Run(RunArgs { output, .. })
             | Self::Test(TestArgs { output, .. })
             | Self::Show(ShowArgs { output, .. })

@@ -1,7 +1,7 @@
 //! One short function a command: flags in, a question to `ops`, the answer told.
 
 use super::args::{
-    CheckArgs, CompletionsArgs, DemoArgs, FileKind, FunctionsArgs, GcArgs, HistoryArgs, InitArgs, Listing,
+    CheckArgs, CompletionsArgs, DemoArgs, FileKind, FreshnessArgs, FunctionsArgs, GcArgs, HistoryArgs, InitArgs, Listing,
     LsArgs, Output, PlanArgs, ReceiptArgs, RecoverArgs, RunArgs, SchemaArgs, SchemaCommand, ShowArgs,
     TestArgs, VerifyArgs, common_of,
 };
@@ -10,12 +10,14 @@ use super::{Session, ops, render, tables, tell, words};
 
 mod connect;
 mod demo;
+mod freshness;
 mod keep;
 mod look;
 mod project;
 mod run;
 
 pub(super) use demo::demo;
+pub(super) use freshness::freshness;
 pub(super) use keep::{gc, verify};
 pub(super) use look::{history, receipt, recover, show};
 pub(super) use project::{check, completions, functions, init, ls, plan, schema, test};

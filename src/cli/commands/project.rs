@@ -103,6 +103,7 @@ pub(in crate::cli) async fn plan(session: &Session, args: &PlanArgs) -> Result<E
     let refresh = if args.full_refresh { Refresh::Full } else { Refresh::Needed };
     let planned = ops::plan(&session.around, &Common { refresh, ..args.walk.common() }).await?;
     let document = json!(planned.plan);
+    tell(&planned.warnings, session.console);
     if let Some(file) = &args.out {
         write_plan(&session.around.folder.join(file), &document)?;
     }

@@ -40,7 +40,7 @@ fn common(args: &RunArgs) -> Common {
 
 /// Why models failed, which rules are broken, and that the time was over.
 pub(super) fn findings(outcome: &Outcome, stopped: Option<StopCause>) -> Diagnostics {
-    let failures = outcome.failures.iter().cloned();
+    let failures = outcome.warnings.iter().chain(&outcome.failures).cloned();
     let failures = failures.chain(outcome.refused_sources().map(ops::refused_source));
     let failures = failures.chain(outcome.broken_audits().map(ops::broken_audit));
     let over = stopped.filter(|_| outcome.ending == Ending::Stopped).and_then(StopCause::finding);
