@@ -234,7 +234,9 @@ impl Makes<'_> {
             place: self.of.clone(),
             materialization: Materialization::Table,
             visibility: Visibility::Internal,
+            named: None,
             tags: Vec::new(),
+            requires: Vec::new(),
             audits: Vec::new(),
         })
     }
