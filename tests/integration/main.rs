@@ -6,10 +6,15 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at files and start the program from outside")]
 
 mod cleaning;
+mod contracts;
+mod cuts;
 mod disk;
+mod drift;
+mod empty_sources;
 mod examples;
 mod faults;
 mod floors;
+mod freshness;
 mod hostile;
 mod inputs;
 mod invalid;
@@ -30,5 +35,6 @@ mod scans;
 mod scratch;
 mod secrets;
 mod server;
+mod shop;
 mod stores;
 mod verifying;
