@@ -637,7 +637,8 @@ impl Context<'_> {
     /// Keys and times must be there, whatever else is said.
     fn is_nullable(&self, column: &SourceColumnSpec) -> bool {
         let name = column.name.as_str();
-        let needed = self.entry.spec.grain.iter().any(|key| key == name) || self.times.iter().flatten().any(|time| time.value == name);
+        let needed = self.entry.spec.grain.iter().any(|key| key == name)
+            || self.times.iter().flatten().any(|time| time.value == name);
         !needed
             && column.nullable.unwrap_or(true)
             && !column.data_tests.iter().any(|test| matches!(test, SourceTest::NotNull))
@@ -667,7 +668,8 @@ impl Context<'_> {
             match columns.iter().find(|column| column.name == *name) {
                 None => found.push(self.unknown_column(key, name).at(place.clone())),
                 Some(column) if !matches!(column.data_type, ColumnType::Date | ColumnType::Timestamp) => {
-                    let message = format!("`{key}` names `{name}`, which is {} and no time", column.data_type);
+                    let message =
+                        format!("`{key}` names `{name}`, which is {} and no time", column.data_type);
                     found.push(Diagnostic::error(code::UNKNOWN_COLUMN, message).at(place.clone()));
                 }
                 Some(_) => {}

@@ -203,9 +203,9 @@ fn a_personal_key_is_never_told() {
     shop.rows("customers/a.parquet", &customer_columns(), &customers);
     shop.published(&[]);
     assert_eq!(shop.lines(REJECTED), ["customers: customer_id = (hidden): accepted_values kind 2"]);
+    // What is published does not depend on what somebody wants to see in messages.
     shop.published(&["--full-refresh", "--show-values"]);
-    let shown = shop.lines(REJECTED);
-    assert_eq!(shown[0], "customers: customer_id = 4711: accepted_values kind 1", "{shown:?}");
+    assert_eq!(shop.lines(REJECTED), ["customers: customer_id = (hidden): accepted_values kind 2"]);
 }
 
 /// Orders of which every 97th breaks a rule, every 89th is there twice and every 83rd is an orphan.

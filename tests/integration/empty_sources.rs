@@ -39,11 +39,7 @@ fn a_compulsory_source_without_files_stops_the_run() {
 #[test]
 fn a_compulsory_source_without_rows_stops_the_run() {
     let shop = Shop::with(&[], &[]);
-    shop.rows(
-        "lines/a.parquet",
-        &line_columns(),
-        &[json!({"order_id": 1, "line_no": 1, "amount": "1.00"})],
-    );
+    shop.rows("lines/a.parquet", &line_columns(), &[json!({"order_id": 1, "line_no": 1, "amount": "1.00"})]);
     shop.refused(4, &["error[GW0401]: source `orders` has no rows"]);
 }
 
@@ -61,11 +57,7 @@ fn a_compulsory_source_whose_rows_are_all_later_gives_an_empty_table() {
 #[test]
 fn a_compulsory_source_whose_rows_are_all_rejected_stops_the_run_as_max_rejected_says() {
     let shop = Shop::with(&[with(&order(1), &json!({"currency": "USD"}))], &[]);
-    shop.rows(
-        "lines/a.parquet",
-        &line_columns(),
-        &[json!({"order_id": 1, "line_no": 1, "amount": "1.00"})],
-    );
+    shop.rows("lines/a.parquet", &line_columns(), &[json!({"order_id": 1, "line_no": 1, "amount": "1.00"})]);
     shop.edit(
         "sql/m/sources.yml",
         "totals: [amount]\n    max_rejected: 1",
