@@ -125,8 +125,7 @@ impl Engine {
     ///
     /// Returns what failed while it ran, and `GW0512` for more rejected rows than anybody could list.
     pub async fn intake(&self, request: &IntakeRequest, share: Share) -> Result<Intake, Diagnostics> {
-        let told = self.told(&Arc::new(request.scan.contract.table.clone()));
-        let mut intake = Taking::new(request, told);
+        let mut intake = Taking::new(request);
         intake.pass(self, share).await?;
         intake.duplicates(self, share).await?;
         for (at, rule) in request.scan.contract.rules.iter().enumerate() {
@@ -142,7 +141,6 @@ impl Engine {
 struct Taking<'a> {
     request: &'a IntakeRequest,
     contract: &'a SourceContract,
-    told: Arc<Contract>,
     accepted: Binding,
     found: Found,
     changed: bool,
@@ -169,13 +167,12 @@ struct Passed {
 }
 
 impl<'a> Taking<'a> {
-    fn new(request: &'a IntakeRequest, told: Arc<Contract>) -> Self {
+    fn new(request: &'a IntakeRequest) -> Self {
         let contract = &request.scan.contract;
         let accepted = Binding::Memory { schema: contract_schema(contract), batches: Vec::new() };
         Self {
             request,
             contract,
-            told,
             accepted,
             found: Found::default(),
             changed: false,
@@ -188,12 +185,7 @@ impl<'a> Taking<'a> {
         let (typed, bindings) = self.visible(Rows::Visible)?;
         let bindings = Arc::new(bindings);
         let rules = Arc::new(self.request.scan.row_rules());
-        let work = Pass {
-            contract: Arc::clone(&self.request.scan.contract),
-            told: Arc::clone(&self.told),
-            rules,
-            keep: self.request.keep,
-        };
+        let work = Pass { contract: Arc::clone(&self.request.scan.contract), rules, keep: self.request.keep };
         let passed = engine.attempt(&typed, &bindings, share, |job| {
             let (work, plan) = (work.clone(), typed.plan.clone());
             async move { work.run(&job, &plan).await }
@@ -397,7 +389,7 @@ impl<'a> Taking<'a> {
         let column = check.column().unwrap_or_default().to_owned();
         *self.found.failed.entry((rule + 1, String::new())).or_default() += number;
         for row in 0..rows.num_rows() {
-            let key = key_text(&self.told, rows, row);
+            let key = key_text(&self.contract.table, rows, row);
             let rejected = RejectedKey { key, rule: check.name(), column: column.clone() };
             *self.found.keys.entry(rejected).or_default() += 1;
         }
@@ -515,7 +507,6 @@ impl<'a> Taking<'a> {
 #[derive(Clone)]
 struct Pass {
     contract: Arc<SourceContract>,
-    told: Arc<Contract>,
     rules: Arc<RowRules>,
     keep: u64,
 }
@@ -577,8 +568,11 @@ impl Pass {
             if found.keys.len() > MOST_LISTED {
                 return;
             }
-            let key =
-                RejectedKey { key: key_text(&self.told, rows, *row), rule: name, column: column.clone() };
+            let key = RejectedKey {
+                key: key_text(&self.contract.table, rows, *row),
+                rule: name,
+                column: column.clone(),
+            };
             *found.keys.entry(key).or_default() += 1;
         }
     }

@@ -1,5 +1,6 @@
 //! The rules of a source that one row shows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
@@ -79,13 +80,25 @@ impl RowRules {
         &self,
         column: impl Fn(&str) -> Option<&'a ArrayRef>,
     ) -> Result<Vec<Vec<usize>>> {
-        let broken = self.rules.iter().map(|(rule, name)| {
+        let mut unreadable: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut broken = Vec::new();
+        for (rule, name) in &self.rules {
             let Some(values) = column(name) else {
                 return internal_err!("a rule's column `{name}` was not read");
             };
-            self.broken_by(rule, values)
-        });
-        broken.collect()
+            let mut rows = self.broken_by(rule, values)?;
+            match rule {
+                RowRule::Readable { column } => drop(unreadable.insert(column, rows.clone())),
+                // A value that could not be read is not missing.
+                RowRule::Declared { .. } => {
+                    if let Some(known) = unreadable.get(name.as_str()) {
+                        rows.retain(|row| known.binary_search(row).is_err());
+                    }
+                }
+            }
+            broken.push(rows);
+        }
+        Ok(broken)
     }
 
     fn broken_by(&self, rule: &RowRule, values: &ArrayRef) -> Result<Vec<usize>> {

@@ -86,9 +86,15 @@ fn finding(typed: &TypedGraph, age: &SourceAge) -> Diagnostic {
     let message = match (&age.newest, age.age_seconds) {
         (Some(newest), Some(seconds)) => {
             let old = spelled(seconds);
-            format!("source `{source}` is late: its newest `{}` is {newest}, {old} old, more than `{key}: {limit}`", age.column)
+            format!(
+                "source `{source}` is late: its newest `{}` is {newest}, {old} old, more than `{key}: {limit}`",
+                age.column
+            )
         }
-        _ => format!("source `{source}` is late: it has no row with a `{}` yet, and `{key}` is {limit}", age.column),
+        _ => format!(
+            "source `{source}` is late: it has no row with a `{}` yet, and `{key}` is {limit}",
+            age.column
+        ),
     };
     let found = match age.status {
         AgeStatus::TooLate => Diagnostic::error(code::LATE_SOURCE, message),

@@ -17,6 +17,12 @@ pub fn explain(plan: &Plan) -> String {
             tables => writeln!(text, "nothing to do: all {tables} tables are up to date"),
         };
     }
+    if !plan.intakes.is_empty() {
+        let rows = plan.intakes.iter().map(|intake| intake.rows).sum();
+        let sources = counted(plan.intakes.len(), "source");
+        let contracts = if plan.intakes.len() == 1 { "its contract" } else { "their contracts" };
+        let _ = writeln!(text, "  take   {sources} against {contracts}; {}", count(rows, "row"));
+    }
     steps(&mut text, plan);
     for skipped in &plan.skipped {
         let why = match skipped.why {

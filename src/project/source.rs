@@ -381,7 +381,7 @@ fn source(
     wins.refuse_without_contract(name, spec, found);
     let event_time = wins.column("event_time", &spec.event_time, |spec| &spec.event_time);
     let ingested_at = wins.column("ingested_at", &spec.ingested_at, |spec| &spec.ingested_at);
-    let times = [&event_time, &ingested_at].map(|column| column.as_ref().map(|column| column.value.as_str()));
+    let times = [event_time.as_ref(), ingested_at.as_ref()];
     let has_currency =
         pipeline.value.vars.get(CURRENCY).is_some_and(|var| var.value_type == ValueType::String);
     let contract = entry.and_then(|entry| {
@@ -560,7 +560,7 @@ fn parse_age(text: &str) -> Option<Age> {
 /// A contract being checked.
 struct Context<'a> {
     entry: Entry<'a>,
-    times: [Option<&'a str>; 2],
+    times: [Option<&'a Located<String>>; 2],
     has_currency: bool,
     pipeline: &'a str,
 }
@@ -637,7 +637,8 @@ impl Context<'_> {
     /// Keys and times must be there, whatever else is said.
     fn is_nullable(&self, column: &SourceColumnSpec) -> bool {
         let name = column.name.as_str();
-        let needed = self.entry.spec.grain.iter().any(|key| key == name) || self.times.contains(&Some(name));
+        let needed = self.entry.spec.grain.iter().any(|key| key == name)
+            || self.times.iter().flatten().any(|time| time.value == name);
         !needed
             && column.nullable.unwrap_or(true)
             && !column.data_tests.iter().any(|test| matches!(test, SourceTest::NotNull))
@@ -662,14 +663,14 @@ impl Context<'_> {
 
     /// Rows are cut by instants and days.
     fn times(&self, columns: &[Column], found: &mut Diagnostics) {
-        for (key, name) in ["event_time", "ingested_at"].into_iter().zip(self.times) {
-            let Some(name) = name else { continue };
-            match columns.iter().find(|column| column.name == name) {
-                None => found.push(self.unknown_column(key, name).at(self.place("name"))),
+        for (key, time) in ["event_time", "ingested_at"].into_iter().zip(self.times) {
+            let Some(Located { value: name, place }) = time else { continue };
+            match columns.iter().find(|column| column.name == *name) {
+                None => found.push(self.unknown_column(key, name).at(place.clone())),
                 Some(column) if !matches!(column.data_type, ColumnType::Date | ColumnType::Timestamp) => {
                     let message =
                         format!("`{key}` names `{name}`, which is {} and no time", column.data_type);
-                    found.push(Diagnostic::error(code::UNKNOWN_COLUMN, message).at(self.place("name")));
+                    found.push(Diagnostic::error(code::UNKNOWN_COLUMN, message).at(place.clone()));
                 }
                 Some(_) => {}
             }

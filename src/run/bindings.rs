@@ -1,6 +1,6 @@
 //! What each name in a query is bound to: pinned sources, results of this run, published tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Job;
@@ -29,6 +29,11 @@ impl Products {
     /// Adds a source's accepted rows.
     pub(super) fn insert_source(&mut self, source: NodeName, rows: Binding) {
         self.sources.insert(source, rows);
+    }
+
+    /// Lets go of the sources that are not `wanted`.
+    pub(super) fn keep_sources(&mut self, wanted: &BTreeSet<NodeName>) {
+        self.sources.retain(|name, _| wanted.contains(name));
     }
 
     /// Adds what the program tells of the sources.

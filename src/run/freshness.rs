@@ -84,7 +84,8 @@ async fn age(
         return Err(super::bug("freshness of a source without a time").into());
     };
     let absent = state.sources.get(&source.name).is_some_and(|source| source.standing == Standing::Absent);
-    let newest = if absent { None } else { newest(engine, typed, state, (source, &column.value), at).await? };
+    let newest =
+        if absent { None } else { newest(engine, typed, state, (source, &column.value), at).await? };
     let age = newest.map(|newest| at.micros() - newest.micros());
     let over = |limit: &Option<crate::project::Age>| {
         limit.as_ref().is_some_and(|limit| age.is_none_or(|age| age > limit.micros))
@@ -120,12 +121,10 @@ async fn newest(
     else {
         return Err(super::bug("freshness of an unknown source").into());
     };
-    let is_day = relation.schema.field_with_name(column).is_ok_and(|field| *field.data_type() == DataType::Date32);
-    let (before, limit) = if is_day {
-        ("<=", Value::Date(at.day_in(zone)))
-    } else {
-        ("<", Value::Timestamp(at))
-    };
+    let is_day =
+        relation.schema.field_with_name(column).is_ok_and(|field| *field.data_type() == DataType::Date32);
+    let (before, limit) =
+        if is_day { ("<=", Value::Date(at.day_in(zone))) } else { ("<", Value::Timestamp(at)) };
     let quoted = format!("\"{}\"", column.replace('"', "\"\""));
     let sql = format!("select max({quoted}) as newest from {table} where {quoted} {before} $goodwill_at");
     let query = query::parse(&SourceFile::new(source.place.file().path(), &sql))?;

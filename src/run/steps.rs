@@ -121,6 +121,7 @@ struct Board {
     intakes: Vec<NodeName>,
     taken: BTreeMap<NodeName, (SourceResult, Rejected)>,
     waiting: Vec<NodeName>,
+    computing: BTreeSet<NodeName>,
     rules: BTreeSet<Pending>,
     checking: BTreeSet<Pending>,
     products: Arc<Products>,
@@ -143,6 +144,7 @@ impl Board {
             intakes: job.plan.intakes.iter().map(|intake| intake.source.clone()).collect(),
             taken: BTreeMap::new(),
             waiting: job.plan.steps.iter().map(|step| step.model.clone()).collect(),
+            computing: BTreeSet::new(),
             rules: rules.collect(),
             checking: BTreeSet::new(),
             products: Arc::default(),
@@ -171,6 +173,7 @@ impl Board {
         let at = self.waiting.iter().position(|model| self.can_start(job, model))?;
         let model = self.waiting.remove(at);
         let step = job.plan.step(&model)?;
+        self.computing.insert(model);
         Some(Box::pin(compute(job, step, Arc::clone(&self.products), self.share)))
     }
 
@@ -178,7 +181,7 @@ impl Board {
     fn can_take(&self, job: &Job<'_>, source: &NodeName) -> bool {
         let declared = job.typed.graph.project().pipeline.sources.get(source);
         let mut parents = declared.into_iter().flat_map(Source::parents);
-        parents.all(|parent| self.products.source(parent).is_some())
+        parents.all(|parent| self.taken.contains_key(parent))
     }
 
     /// Notes a source that was taken in; after the last one, what is told of them can be read.
@@ -270,7 +273,23 @@ impl Board {
         Ok(None)
     }
 
+    /// Lets go of the rows of sources that nobody will read any more: they may fill the memory.
+    fn release(&mut self, job: &Job<'_>) {
+        let graph = &job.typed.graph;
+        let mut wanted: BTreeSet<NodeName> = BTreeSet::new();
+        for intake in &self.intakes {
+            let source = graph.project().pipeline.sources.get(intake);
+            wanted.extend(source.into_iter().flat_map(Source::parents).cloned());
+        }
+        let checked = self.rules.iter().chain(&self.checking).map(|rule| &rule.model);
+        let open = self.waiting.iter().chain(&self.computing).chain(checked);
+        open.for_each(|model| wanted.extend(graph.all_sources_read(model)));
+        Arc::make_mut(&mut self.products).keep_sources(&wanted);
+    }
+
     fn finish(&mut self, job: &Job<'_>, result: StepResult) {
+        self.computing.remove(&result.model);
+        self.release(job);
         job.observer.notice(Event::StepFinished(result.clone()));
         self.worked.results.push(result);
         if self.waiting.is_empty() {

@@ -73,16 +73,7 @@ impl Checker<'_> {
             return;
         }
         let mut known: Vec<String> = Vec::new();
-        for error in context.iter().flatten() {
-            match error.kind() {
-                Kind::Enum { options } => known.extend(texts(options)),
-                Kind::Constant { expected_value } => {
-                    known.extend(expected_value.as_str().map(str::to_owned));
-                }
-                Kind::Required { property } => known.extend(property.as_str().map(str::to_owned)),
-                _ => {}
-            }
-        }
+        collect_known(context, &mut known);
         known.sort();
         known.dedup();
         match self.document.json().pointer(pointer) {
@@ -174,6 +165,19 @@ impl Checker<'_> {
         let properties = self.schema.pointer(&format!("{object}/properties"));
         let keys = properties.and_then(Json::as_object).map(|map| map.keys().cloned().collect());
         keys.unwrap_or_default()
+    }
+}
+
+/// The words that stand where none of the forms of a value fits, in forms within forms too.
+fn collect_known(context: &[Vec<ValidationError<'static>>], known: &mut Vec<String>) {
+    for error in context.iter().flatten() {
+        match error.kind() {
+            Kind::Enum { options } => known.extend(texts(options)),
+            Kind::Constant { expected_value } => known.extend(expected_value.as_str().map(str::to_owned)),
+            Kind::Required { property } => known.extend(property.as_str().map(str::to_owned)),
+            Kind::OneOfNotValid { context } | Kind::AnyOf { context } => collect_known(context, known),
+            _ => {}
+        }
     }
 }
 

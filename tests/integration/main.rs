@@ -6,10 +6,15 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at files and start the program from outside")]
 
 mod cleaning;
+mod contracts;
+mod cuts;
 mod disk;
+mod drift;
+mod empty_sources;
 mod examples;
 mod faults;
 mod floors;
+mod freshness;
 mod hostile;
 mod inputs;
 mod invalid;
@@ -31,5 +36,6 @@ mod scratch;
 mod secrets;
 mod segments;
 mod server;
+mod shop;
 mod stores;
 mod verifying;

@@ -184,7 +184,11 @@ impl Shop {
     /// With one customer, and these orders and lines in one file each.
     pub(crate) fn with(orders: &[Json], lines: &[Json]) -> Self {
         let shop = Self::empty();
-        shop.rows("customers/a.parquet", &customer_columns(), &[serde_json::json!({"customer_id": 1, "kind": "consumer"})]);
+        shop.rows(
+            "customers/a.parquet",
+            &customer_columns(),
+            &[serde_json::json!({"customer_id": 1, "kind": "consumer"})],
+        );
         shop.rows("orders/a.parquet", &order_columns(), orders);
         shop.rows("lines/a.parquet", &line_columns(), lines);
         shop
@@ -250,14 +254,26 @@ impl Shop {
         for text in expected {
             assert!(answer.stderr.contains(text), "`{text}` is not in:\n{}", answer.stderr);
         }
-        assert_eq!(versions(&self.project.root()), Vec::<u64>::new(), "published in spite of:\n{}", answer.stderr);
+        assert_eq!(
+            versions(&self.project.root()),
+            Vec::<u64>::new(),
+            "published in spite of:\n{}",
+            answer.stderr
+        );
     }
 
-    /// The rows of a query as lines of values joined by blanks.
+    /// The only column of a query over what is published, as text.
     #[track_caller]
     pub(crate) fn lines(&self, query: &str) -> Vec<String> {
         let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let line = |row: &Json| row.as_object().unwrap().values().map(text).collect::<Vec<_>>().join(" | ");
-        self.project.show(query).iter().map(line).collect()
+        self.project.show(query).iter().flat_map(|row| row.as_object().unwrap().values().map(text)).collect()
     }
 }
+
+/// What was rejected, one line a key and rule.
+pub(crate) const REJECTED: &str =
+    "select concat(source, ': ', key, ': ', rule, ' ', column_name, ' ', cast(rows as varchar)) as line
+    from rejected_rows order by source, key, rule, column_name";
+
+/// What was published of orders.
+pub(crate) const SALES_LINES: &str = "select concat(cast(order_id as varchar), ' ', cast(amount as varchar)) as line from sales order by order_id";

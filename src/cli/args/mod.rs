@@ -136,7 +136,9 @@ pub(super) struct CheckArgs {
 
 /// Tell how old the newest row of each source is that says how old it may be
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  goodwill freshness\n  goodwill freshness --as-of 2025-07-01 --output json")]
+#[command(
+    after_help = "Examples:\n  goodwill freshness\n  goodwill freshness --as-of 2025-07-01 --output json"
+)]
 pub(super) struct FreshnessArgs {
     #[command(flatten)]
     pub(super) project: ProjectFlags,

@@ -29,7 +29,8 @@ pub(in crate::cli) async fn freshness(session: &Session, args: &FreshnessArgs) -
 
 fn text(found: &Freshness, frame: Frame) -> String {
     if found.ages.is_empty() {
-        return "no source says how old it may be: write `freshness: {warn_after: 26h, error_after: 48h}`\n".to_owned();
+        return "no source says how old it may be: write `freshness: {warn_after: 26h, error_after: 48h}`\n"
+            .to_owned();
     }
     let mut grid = Grid::new(&["source", "status", "newest row", ">age", ">warn after", ">error after"]);
     for age in &found.ages {
