@@ -1,8 +1,8 @@
 -- One row per customer and snapshot date from which the customer was known: what
 -- was known of them before that day began.
 -- A day's figures enter at the first snapshot date after it and leave a window of
--- w days at the first one after that day + w; so each window is a running sum of
--- what entered less what left, and no day is read once for every date.
+-- w days at the first one after that day + w; so a window is what entered less
+-- what left, and no day is looked at once for every date and window.
 with days as (
     select
         customer_id,
@@ -13,91 +13,133 @@ with days as (
         discounts,
         returns,
         cast(gross_sales - discounts - returns as decimal(18, 2)) as net_sales,
+        cast(gross_sales - discounts - returns - cogs as decimal(18, 6))
+            as gross_margin,
         cast(
             gross_sales - discounts - returns - cogs
             - fulfilment_cost - payment_cost - marketing_cost
             as decimal(18, 6)
         ) as contribution,
-        touches
+        touches,
+        case
+            when
+                orders = 0 and returns = 0 and cogs = 0 and marketing_cost = 0
+                then 0
+            when $value_period in ('lifetime', 'trailing_12_months') then 1
+            when
+                $value_period = concat(
+                    'year_', cast(date_part('year', day) as varchar)
+                )
+                then 1
+            else 0
+        end as value_days
     from customer_days
 ),
 
--- What a day adds to each window when it enters, and takes when it leaves.
+valued_days as (
+    select
+        *,
+        case
+            when $value_measure = 'contribution' then value_days * contribution
+            when $value_measure = 'gross_margin' then value_days * gross_margin
+            when $value_measure = 'net_sales'
+                then value_days * cast(net_sales as decimal(18, 6))
+        end as value
+    from days
+),
+
+-- What a day adds to each window when it enters, and takes when it leaves it.
 steps as (
     select *
     from (
         values
-        (0, 1, 1, 1, 1),
-        (30, 0, -1, 0, 0),
-        (90, 0, 0, -1, 0),
-        (365, 0, 0, 0, -1)
-    ) as s (after_days, all_days, last_30, last_90, last_365)
+        (0, interval '0 months', 1, 1, 1, 1, 1, 1),
+        (30, interval '0 months', 0, -1, 0, 0, 0, 0),
+        (90, interval '0 months', 0, 0, -1, 0, 0, 0),
+        (365, interval '0 months', 0, 0, 0, -1, 0, 0),
+        ($rfm_window_days, interval '0 months', 0, 0, 0, 0, -1, 0),
+        (0, interval '12 months', 0, 0, 0, 0, 0, -1)
+    ) as s (
+        after_days, after_months, lifetime, last_30, last_90, last_365,
+        in_rfm, in_value
+    )
 ),
 
+bounds as (
+    select
+        min(month) as first_month,
+        cast($as_of_day - interval '12 months' as date) as year_before
+    from snapshots
+),
+
+-- Twelve months are left with the day's month a year later; at $as_of, which may
+-- lie within that month, by the days before the same day of the last year.
 moves as (
     select
-        d.customer_id,
+        d.*,
+        t.*,
         s.snapshot_date,
-        t.all_days,
-        t.last_30,
-        t.last_90,
-        t.last_365,
-        d.orders,
-        d.paid_orders,
-        d.gross_sales,
-        d.discounts,
-        d.returns,
-        d.net_sales,
-        d.contribution,
-        d.touches,
-        case when t.all_days = 1 then d.day end as day,
-        case when t.all_days = 1 and d.orders > 0 then d.day end as order_day,
-        case when t.all_days = 1 and d.paid_orders > 0 then d.day end
-            as paid_day,
-        case when t.all_days = 1 and d.touches > 0 then d.day end as touch_day
-    from days as d
+        case when t.lifetime = 1 then d.day end as entry_day
+    from valued_days as d
     cross join steps as t
+    cross join bounds as b
     inner join snapshots as s
         on
-            d.day + t.after_days < s.snapshot_date
-            and (
-                d.day + t.after_days >= s.previous_date
-                or s.previous_date is null
-            )
+            greatest(
+                cast(
+                    date_trunc('month', d.day + t.after_days) + t.after_months
+                    as date
+                ),
+                b.first_month
+            ) = s.month
+    where
+        case
+            when t.in_value = -1
+                then
+                    d.day < b.year_before
+                    and $value_period = 'trailing_12_months'
+            else d.day + t.after_days < $as_of_day
+        end
 ),
 
 changes as (
     select
         customer_id,
         snapshot_date,
-        min(order_day) as first_order_day,
-        max(order_day) as last_order_day,
-        max(paid_day) as last_paid_order_day,
-        max(touch_day) as last_touch_day,
-        count(order_day) as order_days,
+        min(case when orders > 0 then entry_day end) as first_order_day,
+        max(case when orders > 0 then entry_day end) as last_order_day,
+        max(case when paid_orders > 0 then entry_day end)
+            as last_paid_order_day,
+        max(case when touches > 0 then entry_day end) as last_touch_day,
+        count(entry_day) filter (where orders > 0) as order_days,
         sum(last_30 * orders) as orders_30,
         sum(last_90 * orders) as orders_90,
         sum(last_365 * orders) as orders_365,
-        sum(all_days * orders) as orders_all,
+        sum(lifetime * orders) as orders_all,
         sum(last_30 * paid_orders) as paid_orders_30,
         sum(last_90 * paid_orders) as paid_orders_90,
         sum(last_365 * paid_orders) as paid_orders_365,
-        sum(all_days * paid_orders) as paid_orders_all,
+        sum(lifetime * paid_orders) as paid_orders_all,
         sum(last_30 * net_sales) as net_sales_30,
         sum(last_90 * net_sales) as net_sales_90,
         sum(last_365 * net_sales) as net_sales_365,
-        sum(all_days * net_sales) as net_sales_all,
+        sum(lifetime * net_sales) as net_sales_all,
         sum(last_30 * contribution) as contribution_30,
         sum(last_90 * contribution) as contribution_90,
         sum(last_365 * contribution) as contribution_365,
-        sum(all_days * contribution) as contribution_all,
+        sum(lifetime * contribution) as contribution_all,
         sum(last_365 * gross_sales) as gross_sales_365,
         sum(last_365 * discounts) as discounts_365,
         sum(last_365 * returns) as returns_365,
-        sum(all_days * returns) as returns_all,
+        sum(lifetime * returns) as returns_all,
         sum(last_90 * touches) as touches_90,
         sum(last_365 * touches) as touches_365,
-        sum(all_days * touches) as touches_all
+        sum(lifetime * touches) as touches_all,
+        sum(in_rfm * paid_orders) as rfm_orders,
+        sum(in_rfm * (gross_sales - discounts)) as rfm_sales,
+        sum(in_rfm * returns) as rfm_returns,
+        sum(in_value * value_days) as value_days,
+        sum(in_value * value) as value
     from moves
     group by customer_id, snapshot_date
 ),
@@ -106,7 +148,7 @@ ledger_days as (
     select
         customer_id,
         min(day) as first_day
-    from days
+    from customer_days
     group by customer_id
 ),
 
@@ -132,84 +174,51 @@ known as (
         or (f.known_since is null and s.next_date is null)
 ),
 
-filled as (
+-- All that entered up to the date, less what had left by then.
+totals as (
     select
-        k.customer_id,
         k.snapshot_date,
+        k.customer_id,
         k.known_since,
-        c.first_order_day,
-        c.last_order_day,
-        c.last_paid_order_day,
-        c.last_touch_day,
-        coalesce(c.order_days, 0) as order_days,
-        coalesce(c.orders_30, 0) as orders_30,
-        coalesce(c.orders_90, 0) as orders_90,
-        coalesce(c.orders_365, 0) as orders_365,
-        coalesce(c.orders_all, 0) as orders_all,
-        coalesce(c.paid_orders_30, 0) as paid_orders_30,
-        coalesce(c.paid_orders_90, 0) as paid_orders_90,
-        coalesce(c.paid_orders_365, 0) as paid_orders_365,
-        coalesce(c.paid_orders_all, 0) as paid_orders_all,
-        coalesce(c.net_sales_30, 0) as net_sales_30,
-        coalesce(c.net_sales_90, 0) as net_sales_90,
-        coalesce(c.net_sales_365, 0) as net_sales_365,
-        coalesce(c.net_sales_all, 0) as net_sales_all,
-        coalesce(c.contribution_30, 0) as contribution_30,
-        coalesce(c.contribution_90, 0) as contribution_90,
-        coalesce(c.contribution_365, 0) as contribution_365,
-        coalesce(c.contribution_all, 0) as contribution_all,
-        coalesce(c.gross_sales_365, 0) as gross_sales_365,
-        coalesce(c.discounts_365, 0) as discounts_365,
-        coalesce(c.returns_365, 0) as returns_365,
-        coalesce(c.returns_all, 0) as returns_all,
-        coalesce(c.touches_90, 0) as touches_90,
-        coalesce(c.touches_365, 0) as touches_365,
-        coalesce(c.touches_all, 0) as touches_all
+        min(c.first_order_day) as first_order_day,
+        max(c.last_order_day) as last_order_day,
+        max(c.last_paid_order_day) as last_paid_order_day,
+        max(c.last_touch_day) as last_touch_day,
+        coalesce(sum(c.order_days), 0) as order_days,
+        coalesce(sum(c.orders_30), 0) as orders_30,
+        coalesce(sum(c.orders_90), 0) as orders_90,
+        coalesce(sum(c.orders_365), 0) as orders_365,
+        coalesce(sum(c.orders_all), 0) as orders_all,
+        coalesce(sum(c.paid_orders_30), 0) as paid_orders_30,
+        coalesce(sum(c.paid_orders_90), 0) as paid_orders_90,
+        coalesce(sum(c.paid_orders_365), 0) as paid_orders_365,
+        coalesce(sum(c.paid_orders_all), 0) as paid_orders_all,
+        coalesce(sum(c.net_sales_30), 0) as net_sales_30,
+        coalesce(sum(c.net_sales_90), 0) as net_sales_90,
+        coalesce(sum(c.net_sales_365), 0) as net_sales_365,
+        coalesce(sum(c.net_sales_all), 0) as net_sales_all,
+        coalesce(sum(c.contribution_30), 0) as contribution_30,
+        coalesce(sum(c.contribution_90), 0) as contribution_90,
+        coalesce(sum(c.contribution_365), 0) as contribution_365,
+        coalesce(sum(c.contribution_all), 0) as contribution_all,
+        coalesce(sum(c.gross_sales_365), 0) as gross_sales_365,
+        coalesce(sum(c.discounts_365), 0) as discounts_365,
+        coalesce(sum(c.returns_365), 0) as returns_365,
+        coalesce(sum(c.returns_all), 0) as returns_all,
+        coalesce(sum(c.touches_90), 0) as touches_90,
+        coalesce(sum(c.touches_365), 0) as touches_365,
+        coalesce(sum(c.touches_all), 0) as touches_all,
+        coalesce(sum(c.rfm_orders), 0) as rfm_orders,
+        coalesce(sum(c.rfm_sales), 0) as rfm_sales,
+        coalesce(sum(c.rfm_returns), 0) as rfm_returns,
+        coalesce(sum(c.value_days), 0) as value_days,
+        coalesce(sum(c.value), 0) as value
     from known as k
     left join changes as c
         on
             k.customer_id = c.customer_id
-            and k.snapshot_date = c.snapshot_date
-),
-
-running as (
-    select
-        customer_id,
-        snapshot_date,
-        known_since,
-        min(first_order_day) over so_far as first_order_day,
-        max(last_order_day) over so_far as last_order_day,
-        max(last_paid_order_day) over so_far as last_paid_order_day,
-        max(last_touch_day) over so_far as last_touch_day,
-        sum(order_days) over so_far as order_days,
-        sum(orders_30) over so_far as orders_30,
-        sum(orders_90) over so_far as orders_90,
-        sum(orders_365) over so_far as orders_365,
-        sum(orders_all) over so_far as orders_all,
-        sum(paid_orders_30) over so_far as paid_orders_30,
-        sum(paid_orders_90) over so_far as paid_orders_90,
-        sum(paid_orders_365) over so_far as paid_orders_365,
-        sum(paid_orders_all) over so_far as paid_orders_all,
-        sum(net_sales_30) over so_far as net_sales_30,
-        sum(net_sales_90) over so_far as net_sales_90,
-        sum(net_sales_365) over so_far as net_sales_365,
-        sum(net_sales_all) over so_far as net_sales_all,
-        sum(contribution_30) over so_far as contribution_30,
-        sum(contribution_90) over so_far as contribution_90,
-        sum(contribution_365) over so_far as contribution_365,
-        sum(contribution_all) over so_far as contribution_all,
-        sum(gross_sales_365) over so_far as gross_sales_365,
-        sum(discounts_365) over so_far as discounts_365,
-        sum(returns_365) over so_far as returns_365,
-        sum(returns_all) over so_far as returns_all,
-        sum(touches_90) over so_far as touches_90,
-        sum(touches_365) over so_far as touches_365,
-        sum(touches_all) over so_far as touches_all
-    from filled
-    window so_far as (
-        partition by customer_id order by snapshot_date
-        rows between unbounded preceding and current row
-    )
+            and k.snapshot_date >= c.snapshot_date
+    group by k.snapshot_date, k.customer_id, k.known_since
 )
 
 select
@@ -250,5 +259,10 @@ select
     cast(returns_all as decimal(18, 2)) as returns_lifetime,
     touches_90 as touches_90_days,
     touches_365 as touches_365_days,
-    touches_all as touches_lifetime
-from running
+    touches_all as touches_lifetime,
+    rfm_orders,
+    cast(rfm_sales as decimal(18, 2)) as rfm_sales,
+    cast(rfm_returns as decimal(18, 2)) as rfm_returns,
+    value_days,
+    cast(value as decimal(18, 6)) as value
+from totals

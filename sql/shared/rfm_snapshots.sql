@@ -8,82 +8,17 @@
 --   cume   five times the share of customers at or below, rounded up
 --   prank  1 + five times the share of the others strictly below, rounded down
 --   ntile  five groups of equal size, ties cut by customer_id
-with steps as (
-    select * from (values (0, 1), ($rfm_window_days, -1)) as s (after_days, sign)
-),
-
--- A day enters at the first snapshot date after it, and leaves at the first one
--- that is more than the window after it.
-moves as (
-    select
-        d.customer_id,
-        s.snapshot_date,
-        case when t.sign = 1 and d.paid_orders > 0 then d.day end as paid_day,
-        t.sign * d.paid_orders as paid_orders,
-        t.sign * (d.gross_sales - d.discounts) as sales,
-        t.sign * d.returns as returns
-    from customer_days as d
-    cross join steps as t
-    inner join snapshots as s
-        on
-            d.day + t.after_days < s.snapshot_date
-            and (
-                d.day + t.after_days >= s.previous_date
-                or s.previous_date is null
-            )
-),
-
-changes as (
-    select
-        customer_id,
-        snapshot_date,
-        max(paid_day) as last_paid_day,
-        sum(paid_orders) as paid_orders,
-        sum(sales) as sales,
-        sum(returns) as returns
-    from moves
-    group by customer_id, snapshot_date
-),
-
-first_changes as (
-    select
-        customer_id,
-        min(snapshot_date) as first_date
-    from changes
-    group by customer_id
-),
-
-running as (
-    select
-        s.snapshot_date,
-        f.customer_id,
-        max(c.last_paid_day) over so_far as last_paid_day,
-        sum(coalesce(c.paid_orders, 0)) over so_far as frequency,
-        sum(coalesce(c.sales, 0)) over so_far as sales,
-        sum(coalesce(c.returns, 0)) over so_far as returns
-    from first_changes as f
-    inner join snapshots as s on f.first_date <= s.snapshot_date
-    left join changes as c
-        on
-            f.customer_id = c.customer_id
-            and s.snapshot_date = c.snapshot_date
-    window so_far as (
-        partition by f.customer_id order by s.snapshot_date
-        rows between unbounded preceding and current row
-    )
-),
-
-measured as (
+with measured as (
     select
         snapshot_date,
         customer_id,
-        snapshot_date - last_paid_day as days_since_last_order,
-        frequency,
-        cast(sales as decimal(18, 2)) as monetary_gross,
-        cast(returns as decimal(18, 2)) as returns,
-        cast(sales - returns as decimal(18, 2)) as monetary
-    from running
-    where frequency > 0
+        snapshot_date - last_paid_order_day as days_since_last_order,
+        rfm_orders as frequency,
+        rfm_sales as monetary_gross,
+        rfm_returns as returns,
+        cast(rfm_sales - rfm_returns as decimal(18, 2)) as monetary
+    from customer_snapshots
+    where rfm_orders > 0
 ),
 
 positions as (
@@ -136,6 +71,36 @@ sizes as (
     group by snapshot_date
 ),
 
+day_ties as (
+    select
+        snapshot_date,
+        days,
+        min(days_row) as first_row,
+        max(days_row) as last_row
+    from positions
+    group by snapshot_date, days
+),
+
+frequency_ties as (
+    select
+        snapshot_date,
+        frequency,
+        min(frequency_row) as first_row,
+        max(frequency_row) as last_row
+    from positions
+    group by snapshot_date, frequency
+),
+
+monetary_ties as (
+    select
+        snapshot_date,
+        monetary,
+        min(monetary_row) as first_row,
+        max(monetary_row) as last_row
+    from positions
+    group by snapshot_date, monetary
+),
+
 -- How many customers are worse (below), and how many worse or equal (upto).
 placed as (
     select
@@ -149,26 +114,20 @@ placed as (
         p.m_ntile,
         s.n,
         greatest(s.n - 1, 1) as others,
-        s.n - max(p.days_row) over (
-            partition by p.snapshot_date, p.days
-        ) as r_below,
-        s.n - min(p.days_row) over (
-            partition by p.snapshot_date, p.days
-        ) + 1 as r_upto,
-        min(p.frequency_row) over (
-            partition by p.snapshot_date, p.frequency
-        ) - 1 as f_below,
-        max(p.frequency_row) over (
-            partition by p.snapshot_date, p.frequency
-        ) as f_upto,
-        min(p.monetary_row) over (
-            partition by p.snapshot_date, p.monetary
-        ) - 1 as m_below,
-        max(p.monetary_row) over (
-            partition by p.snapshot_date, p.monetary
-        ) as m_upto
+        s.n - d.last_row as r_below,
+        s.n - d.first_row + 1 as r_upto,
+        f.first_row - 1 as f_below,
+        f.last_row as f_upto,
+        m.first_row - 1 as m_below,
+        m.last_row as m_upto
     from positions as p
     inner join sizes as s on p.snapshot_date = s.snapshot_date
+    inner join day_ties as d
+        on p.snapshot_date = d.snapshot_date and p.days = d.days
+    inner join frequency_ties as f
+        on p.snapshot_date = f.snapshot_date and p.frequency = f.frequency
+    inner join monetary_ties as m
+        on p.snapshot_date = m.snapshot_date and p.monetary = m.monetary
 ),
 
 -- Edge k of 4 lies at (n − 1) k / 5 between two neighbours, counted from 0:

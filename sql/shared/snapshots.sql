@@ -1,6 +1,7 @@
 -- One row per day that the past is looked at from, before its morning: the first
 -- days of months, which are the ends of the months before, and $as_of.
--- They go back to the first order, at most $snapshot_months months.
+-- They go back to the first order, at most $snapshot_months months. Each is the
+-- first date after every day of its month, so that a day finds it by its month.
 with bounds as (
     select
         coalesce(min(day), $as_of_day - 1) as first_day,
@@ -24,8 +25,9 @@ months as (
     from bounds
 ),
 
-days as (
+dates_of_months as (
     select
+        month,
         least(cast(month + interval '1 month' as date), $as_of_day)
             as snapshot_date
     from months
@@ -33,12 +35,13 @@ days as (
         12 * (date_part('year', last_day) - date_part('year', month))
         + date_part('month', last_day) - date_part('month', month)
         < $snapshot_months
-    group by least(cast(month + interval '1 month' as date), $as_of_day)
+    group by month
 )
 
 select
     snapshot_date,
-    cast(row_number() over (order by snapshot_date) as bigint) as snapshot_no,
-    lag(snapshot_date) over (order by snapshot_date) as previous_date,
-    lead(snapshot_date) over (order by snapshot_date) as next_date
-from days
+    cast(row_number() over (order by month) as bigint) as snapshot_no,
+    month,
+    lag(snapshot_date) over (order by month) as previous_date,
+    lead(snapshot_date) over (order by month) as next_date
+from dates_of_months

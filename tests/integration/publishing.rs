@@ -38,7 +38,7 @@ fn a_forced_run_writes_the_same_bytes_with_any_number_of_threads() {
     let project = Project::demo();
     let root = project.root();
     let first = hashes(&commit(&root, 1));
-    assert_eq!(first.len(), 12);
+    assert!(first.len() > 10, "{first:?}");
     for (threads, version) in [("1", 2), ("2", 3), ("8", 4)] {
         project.run(&["-f", "--threads", threads]).ended_with(0);
         assert_eq!(assert_at_rest(&root), version);
