@@ -149,7 +149,7 @@ fn bind_scan(scan: TableScan, bindings: &Bindings, scans: &Arc<Scans>) -> Result
             let table = MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?;
             narrowed(rebound(&scan, provider_as_source(Arc::new(table)))?, &scan)?
         }
-        Binding::Source(source) => narrowed(source.plan(name, &scan.table_name, scans)?, &scan)?,
+        Binding::Source(source) => narrowed(source.plan(&scan.table_name, scans)?, &scan)?,
         Binding::View(typed, inner) => {
             let inner = selected(bind(&typed.plan, inner, scans)?, &scan)?;
             LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(inner), scan.table_name.clone())?)

@@ -37,8 +37,6 @@ const MOST_LISTED: usize = 1_000_000;
 /// A source to be taken in.
 #[derive(Debug, Clone)]
 pub struct IntakeRequest {
-    /// Its name.
-    pub name: NodeName,
     /// Its rows.
     pub scan: Arc<SourceScan>,
     /// The columns that say when a row was known and when it happened: the later row of a key wins.
@@ -204,11 +202,11 @@ impl<'a> Taking<'a> {
 
     /// The rows of the source that can be seen, as a query.
     fn visible(&self, rows: Rows) -> Result<(Typed, Bindings), Diagnostics> {
-        let own = TableName::Source(self.request.name.clone());
+        let own = TableName::Source(self.request.scan.name.clone());
         let scan = Arc::new(self.request.scan.with_rows(rows));
         let mut relations = vec![relation(own.clone(), scan.schema())];
         let mut bindings = Bindings::from([(own, Binding::Source(scan))]);
-        let source = &self.request.name;
+        let source = &self.request.scan.name;
         let Some(dating) = &self.request.dated_by else {
             let typed = self.typed(&format!("select * from sources.{source}"), &relations)?;
             return Ok((typed, bindings));
@@ -479,7 +477,7 @@ impl<'a> Taking<'a> {
         let typed = analyze(&query::parse(&file)?, relations, &query::Parameters::new());
         typed.map_err(|found| {
             let what = found.iter().next().map(|found| found.message.clone()).unwrap_or_default();
-            let message = format!("the intake of `{}` cannot be planned: {what}", self.request.name);
+            let message = format!("the intake of `{}` cannot be planned: {what}", self.request.scan.name);
             Diagnostic::error(code::BUG, message).into()
         })
     }
@@ -491,14 +489,15 @@ impl<'a> Taking<'a> {
     fn too_many(&self) -> Diagnostics {
         let message = format!(
             "source `{}` has more than {MOST_LISTED} rows that break its contract",
-            self.request.name
+            self.request.scan.name
         );
         let found = Diagnostic::error(code::TOO_MANY_REJECTED, message).at(self.contract.place.clone());
         found.help("nothing was published; look at the files, or at the contract").into()
     }
 
     fn bug(&self, cause: &DataFusionError) -> Diagnostics {
-        let message = format!("the intake of `{}` failed: {}", self.request.name, cause.strip_backtrace());
+        let message =
+            format!("the intake of `{}` failed: {}", self.request.scan.name, cause.strip_backtrace());
         Diagnostic::error(code::BUG, message).into()
     }
 }

@@ -16,6 +16,7 @@ use super::convert::{converted, is_readable};
 use super::reading::Reading;
 use super::rules::{RowRules, readable_column};
 use super::scan::{Files, Scans};
+use crate::ident::NodeName;
 use crate::project::SourceContract;
 use crate::query::TableName;
 
@@ -44,6 +45,8 @@ pub(super) enum Rows {
 /// A source with a contract.
 #[derive(Debug, Clone)]
 pub struct SourceScan {
+    /// Its name.
+    pub name: NodeName,
     /// Its files; none for a source that is absent.
     pub files: Vec<FileSet>,
     /// What it promises.
@@ -59,12 +62,13 @@ impl SourceScan {
     /// All visible rows of a source.
     #[must_use]
     pub const fn new(
+        name: NodeName,
         files: Vec<FileSet>,
         contract: Arc<SourceContract>,
         cut: Cut,
         currency: Option<String>,
     ) -> Self {
-        Self { files, contract, cut, currency, rows: Rows::Visible }
+        Self { name, files, contract, cut, currency, rows: Rows::Visible }
     }
 
     pub(super) fn with_rows(&self, rows: Rows) -> Self {
@@ -98,12 +102,9 @@ impl SourceScan {
     }
 
     /// The rows as a plan whose columns belong to `table`.
-    pub(super) fn plan(
-        &self,
-        name: &TableName,
-        table: &TableReference,
-        scans: &Arc<Scans>,
-    ) -> Result<LogicalPlan> {
+    pub(super) fn plan(&self, table: &TableReference, scans: &Arc<Scans>) -> Result<LogicalPlan> {
+        // Whatever a query calls it, it is this source that is read.
+        let name = &TableName::Source(self.name.clone());
         let mut sets = self.files.iter().enumerate();
         let mut plan = match sets.next() {
             None => self.empty()?,

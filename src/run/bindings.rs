@@ -18,6 +18,7 @@ use crate::state::{PinnedFile, SourceState, State};
 pub(super) struct Products {
     models: BTreeMap<NodeName, Binding>,
     sources: BTreeMap<NodeName, Binding>,
+    visible: BTreeMap<NodeName, u64>,
 }
 
 impl Products {
@@ -26,9 +27,15 @@ impl Products {
         self.models.insert(model, rows);
     }
 
-    /// Adds a source's accepted rows.
-    pub(super) fn insert_source(&mut self, source: NodeName, rows: Binding) {
+    /// Adds a source's accepted rows, `visible` being those and the rejected ones.
+    pub(super) fn insert_source(&mut self, source: NodeName, visible: u64, rows: Binding) {
+        self.visible.insert(source.clone(), visible);
         self.sources.insert(source, rows);
+    }
+
+    /// How many rows of a source that was taken in can be seen.
+    pub(super) fn visible(&self, source: &NodeName) -> Option<u64> {
+        self.visible.get(source).copied()
     }
 
     /// Lets go of the sources that are not `wanted`.
@@ -156,7 +163,13 @@ pub(super) fn scan(
     });
     let currency = VariableName::parse(CURRENCY).ok().and_then(|name| typed.parameters.get(&name));
     let currency = currency.map(ToString::to_string);
-    SourceScan::new(files.collect(), Arc::new(contract.clone()), cut(typed, source), currency)
+    SourceScan::new(
+        source.name.clone(),
+        files.collect(),
+        Arc::new(contract.clone()),
+        cut(typed, source),
+        currency,
+    )
 }
 
 /// Where a source's rows are cut in time.

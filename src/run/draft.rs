@@ -94,7 +94,7 @@ async fn sources(
     let mut taken = BTreeMap::new();
     for source in graph.intakes(&read) {
         let done = intake::take((engine, engine.whole()), typed, state, &source.name, &products).await?;
-        products.insert_source(source.name.clone(), done.accepted);
+        products.insert_source(source.name.clone(), done.result.rows, done.accepted);
         taken.insert(source.name.clone(), (done.result, done.rejected));
     }
     for (name, rows) in intake::told(&taken) {

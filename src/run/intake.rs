@@ -49,10 +49,9 @@ pub(super) async fn take(
     let parents = parents.filter_map(|parent| Some((parent.clone(), products.source(parent)?.clone())));
     let times = [&source.ingested_at, &source.event_time].into_iter().flatten();
     let request = IntakeRequest {
-        name: name.clone(),
         scan: Arc::new(bindings::scan(typed, source, contract, pinned)),
         newest_by: times.map(|column| column.value.clone()).collect(),
-        dated_by: dating(typed, state, contract),
+        dated_by: dating(typed, state, contract, products),
         parents: parents.collect(),
         keep: engine.whole().memory / KEPT_SHARE,
     };
@@ -64,13 +63,19 @@ pub(super) async fn take(
     Ok(Taken { result: result(source, pinned, &intake), rejected, accepted: intake.accepted })
 }
 
-/// The source whose rows date those of `contract`, unless it is absent.
-fn dating(typed: &TypedGraph, state: &State, contract: &SourceContract) -> Option<Dating> {
+/// The source whose rows date those of `contract`; none if it is absent or all its rows can be seen.
+fn dating(
+    typed: &TypedGraph,
+    state: &State,
+    contract: &SourceContract,
+    products: &Products,
+) -> Option<Dating> {
     let column = contract.dated_by.as_ref()?;
     contract.rules.iter().find_map(|rule| match &rule.check {
         SourceCheck::Orphan { column: own, to, field } if own == column && !state.is_absent(to) => {
             let parent = typed.graph.project().pipeline.sources.get(to)?;
-            let scan = bindings::scan(typed, parent, parent.contract.as_ref()?, state.sources.get(to)?);
+            let pinned = state.sources.get(to).filter(|pinned| products.visible(to) != Some(pinned.rows))?;
+            let scan = bindings::scan(typed, parent, parent.contract.as_ref()?, pinned);
             Some(Dating { column: column.clone(), scan: Arc::new(scan), field: field.clone() })
         }
         _ => None,

@@ -194,7 +194,7 @@ impl Board {
             readers.iter().for_each(|model| self.fail(job, model));
         }
         let products = Arc::make_mut(&mut self.products);
-        products.insert_source(source.clone(), taken.accepted);
+        products.insert_source(source.clone(), taken.result.rows, taken.accepted);
         self.worked.sources.push(taken.result.clone());
         self.taken.insert(source, (taken.result, taken.rejected));
         if self.taken.len() == job.plan.intakes.len() {

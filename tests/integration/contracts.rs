@@ -241,6 +241,52 @@ fn rows_that_do_not_fit_in_memory_are_read_again_and_give_the_same_bytes() {
 }
 
 #[test]
+fn a_source_is_read_once_and_its_parent_again_only_where_rows_are_later() {
+    let scans = |shop: &Shop| {
+        let run = shop.run(&["--output", "json"]).ended_with(0).json();
+        let path = format!("_goodwill/runs/{}/receipt.json", run["run_id"].as_str().unwrap());
+        read_json(&shop.project().root().join(path))["scans"].clone()
+    };
+    let shop = Shop::sound();
+    assert_eq!(scans(&shop), json!({"sources.customers": 1, "sources.lines": 1, "sources.orders": 1}));
+    let later = with(&order(2), &json!({"ordered_at": "2024-04-01T00:00:00Z"}));
+    let shop = Shop::with(&[order(1), later], &[line(1, 1, "10.00")]);
+    assert_eq!(scans(&shop), json!({"sources.customers": 1, "sources.lines": 1, "sources.orders": 3}));
+}
+
+#[test]
+fn a_unit_test_says_what_is_known_of_a_source() {
+    let shop = Shop::sound();
+    let test = |name: &str, vars: &str, status: &str| {
+        format!(
+            "  - name: {name}\n    model: sales\n{vars}    given:\n      - {{input: sources.orders, rows: [{{order_id: 1, amount: 1.00}}]}}\n    \
+             expect:\n      rows: [{{order_id: 1, cost_status: {status}}}]\n"
+        )
+    };
+    let tests = [
+        test("absent", "    vars: {absent_costs: true}\n", "no_cost_data"),
+        test("as_its_contract_says", "", "undated"),
+        test("dated", "    vars: {undated_costs: false}\n", "ok"),
+    ];
+    shop.file("sql/m/tests.yml", &format!("unit_tests:\n{}", tests.concat()));
+    let told = shop.project().goodwill(&["test", "--unit"]).ended_with(0).stdout;
+    assert!(told.contains("3 unit tests passed, 0 failed"), "{told}");
+    let answer = shop.run(&["--vars", "absent_costs=true"]).ended_with(2);
+    assert!(answer.stderr.contains("has no variable `absent_costs`"), "{}", answer.stderr);
+}
+
+#[test]
+fn what_is_told_of_the_sources_can_be_asked_of_a_draft_and_tested_where_it_lies() {
+    let shop = Shop::with(&broken_orders(), &[line(1, 1, "10.00")]);
+    let draft = shop
+        .lines("select cast(sum(rows) as varchar) as n from sources.rejected_rows where source = 'orders'");
+    assert_eq!(draft, ["9"]);
+    shop.published(&[]);
+    let told = shop.project().goodwill(&["test", "--data"]).ended_with(0).stdout;
+    assert!(told.contains("passed, 0 failed"), "{told}");
+}
+
+#[test]
 fn a_change_of_the_contract_alone_builds_what_reads_the_source_again() {
     let shop = Shop::sound();
     shop.published(&[]);
