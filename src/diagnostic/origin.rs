@@ -36,7 +36,8 @@ impl Made {
     pub(super) fn has(&self, place: &Place) -> bool {
         let around = |origin: &Origin| {
             let (outer, inner) = (origin.place.span(), place.span());
-            origin.place.file() == place.file() && outer.start <= inner.start
+            origin.place.file() == place.file()
+                && outer.start <= inner.start
                 && origin.letters.last().is_none_or(|last| inner.start <= *last)
         };
         self.of == *place || self.origins.iter().any(around)

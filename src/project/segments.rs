@@ -76,7 +76,9 @@ fn insert(models: &mut BTreeMap<NodeName, Model>, model: Model, found: &mut Diag
     if let Some(written) = models.get(&model.name) {
         let message = format!("model `{}` is made of `segments:` and cannot be written", model.name);
         let place = written.query.file.place(0..0);
-        found.push(Diagnostic::error(code::DUPLICATE_NAME, message).at(place).help("give the file another name"));
+        found.push(
+            Diagnostic::error(code::DUPLICATE_NAME, message).at(place).help("give the file another name"),
+        );
         return;
     }
     models.insert(model.name.clone(), model);
@@ -180,7 +182,8 @@ impl Makes<'_> {
         columns.push(column("segment", ColumnType::Varchar, "Name of the segment."));
         let is_member = "True where the rule holds; null where it looks at something unknown.";
         columns.push(column("is_member", ColumnType::Boolean, is_member));
-        let described = ("One row per customer, day looked at and segment whose rule holds or cannot be told.", columns);
+        let described =
+            ("One row per customer, day looked at and segment whose rule holds or cannot be told.", columns);
         self.model(MATCHES, &self.matches_text(), described, &["snapshot_date", "customer_id", "segment"])
     }
 
@@ -195,7 +198,8 @@ impl Makes<'_> {
         }
         text.push("select snapshot_date, customer_id, segment, is_member\nfrom (\n    select\n");
         text.push("        snapshot_date,\n        customer_id,\n        unnest(make_array(");
-        let names: Vec<String> = self.segments.iter().map(|segment| literal(segment.name.value.as_str())).collect();
+        let names: Vec<String> =
+            self.segments.iter().map(|segment| literal(segment.name.value.as_str())).collect();
         text.push(&names.join(", "));
         text.push(")) as segment,\n        unnest(make_array(");
         for (at, segment) in self.segments.iter().enumerate() {
@@ -203,7 +207,9 @@ impl Makes<'_> {
             text.rule(&segment.rule, &segment.letters);
             text.push("\n)");
         }
-        text.push(&format!("\n        )) as is_member\n    from {FACTS}\n) as asked\nwhere is_member is distinct from false"));
+        text.push(&format!(
+            "\n        )) as is_member\n    from {FACTS}\n) as asked\nwhere is_member is distinct from false"
+        ));
         text
     }
 
@@ -216,7 +222,11 @@ impl Makes<'_> {
     ) -> Result<Model, Diagnostics> {
         let grain: Vec<String> = grain.iter().map(|name| (*name).to_owned()).collect();
         let columns = columns.into_iter().map(|column| Column {
-            nullable: if grain.contains(&column.name) { Nullability::Required } else { Nullability::Nullable },
+            nullable: if grain.contains(&column.name) {
+                Nullability::Required
+            } else {
+                Nullability::Nullable
+            },
             ..column
         });
         let contract = Contract {

@@ -98,7 +98,8 @@ impl Document {
         for letter in text.chars() {
             // Line breaks fold to blanks, so that only what is no blank is looked for.
             if !letter.is_whitespace() {
-                let is_markup = |c: char| c != letter && (c.is_whitespace() || matches!(c, '\'' | '"' | '\\'));
+                let is_markup =
+                    |c: char| c != letter && (c.is_whitespace() || matches!(c, '\'' | '"' | '\\'));
                 at += file.get(at..)?.find(|c| !is_markup(c))?;
                 if !file.get(at..)?.starts_with(letter) {
                     return None;
@@ -258,7 +259,8 @@ mod tests {
             let text = document.json()["a"].as_str().expect("a text").to_owned();
             let start = text.find(word).expect("the word");
             let letters = document.letters("/a");
-            let place = letters.map(|letters| file.place(letters[start]..letters[start + word.len() - 1] + 1));
+            let place =
+                letters.map(|letters| file.place(letters[start]..letters[start + word.len() - 1] + 1));
             let shown = place.map(|place| format!("{place} {}", place.text()));
             assert_eq!(shown.as_deref(), expected, "{yaml}");
         };

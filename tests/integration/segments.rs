@@ -65,7 +65,8 @@ fn a_day_of_the_past_is_as_a_run_of_that_day_saw_it() {
     let root = project.folder().join("july").display().to_string();
     let july = ["--root", root.as_str(), "--as-of", "2010-07-01"];
     project.goodwill(&["run", july[0], july[1], july[2], july[3]]).ended_with(0);
-    let shown = project.goodwill(&["show", MEMBERS, "--output", "json", "--limit", "100000", july[0], july[1]]);
+    let shown =
+        project.goodwill(&["show", MEMBERS, "--output", "json", "--limit", "100000", july[0], july[1]]);
     let then = members(shown.json()["rows"].as_array().unwrap().clone());
     assert!(then.len() > 5_000, "{} memberships", then.len());
     assert_eq!(later.symmetric_difference(&then).collect::<Vec<_>>(), Vec::<&(String, String)>::new());
