@@ -152,6 +152,9 @@ fn ended(outcome: &Outcome, stopped: Option<StopCause>) -> String {
         }
         Ending::Failed => {
             let failed = outcome.steps.iter().filter(|step| step.status == StepStatus::Error).count();
+            if failed == 0 {
+                return "nothing was published: a source could not be taken in\n".to_owned();
+            }
             format!("nothing was published: {} failed\n", words::counted(failed, "model"))
         }
         Ending::Stopped => format!("nothing was published: {} after {took}\n", why_stopped(stopped)),
