@@ -176,6 +176,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "tests read better")]
     fn check(values: ArrayRef, target: &DataType, expected: &[Option<&str>]) {
         let result = cast(&convert(&values, target).expect("converted"), &DataType::Utf8).expect("text");
         let found: Vec<_> = result.as_string::<i32>().iter().collect();

@@ -28,8 +28,8 @@ pub(super) fn left_out(typed: &TypedGraph, state: &State) -> Result<Vec<LeftOut>
         if sources.is_empty() {
             continue;
         }
-        if !declared {
-            refused(model, &sources).into_iter().for_each(|refused| found.push(refused));
+        if !declared && let Some(refused) = refused(model, &sources) {
+            found.push(refused);
         }
         missing.insert(model.name.clone(), sources);
     }

@@ -191,7 +191,9 @@ impl Board {
             let reads = |model: &&Model| job.typed.graph.all_sources_read(&model.name).contains(&source);
             let readers: Vec<NodeName> =
                 job.typed.graph.models().filter(reads).map(|model| model.name.clone()).collect();
-            readers.iter().for_each(|model| self.fail(job, model));
+            for model in &readers {
+                self.fail(job, model);
+            }
         }
         let products = Arc::make_mut(&mut self.products);
         products.insert_source(source.clone(), taken.result.rows, taken.accepted);

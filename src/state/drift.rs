@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
@@ -43,7 +44,7 @@ pub(super) fn compare(
             names.push(name);
         }
         if known.is_none() {
-            kinds.push(FileKind { schema: schema.clone(), readings });
+            kinds.push(FileKind { schema: Arc::clone(schema), readings });
         }
     }
     let mut found = Diagnostics::default();

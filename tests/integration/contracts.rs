@@ -144,7 +144,7 @@ fn of_rows_with_one_key_the_newest_is_kept_wherever_it_lies() {
     for files in [[&old, &new, &later], [&new, &later, &old], [&later, &old, &new]] {
         let shop = Shop::sound();
         for (name, row) in ["a", "b", "c"].iter().zip(files) {
-            shop.rows(&format!("orders/{name}.parquet"), &order_columns(), &[row.clone()]);
+            shop.rows(&format!("orders/{name}.parquet"), &order_columns(), std::slice::from_ref(row));
         }
         shop.published(&[]);
         assert_eq!(shop.lines(SALES_LINES), ["1 12.00"]);

@@ -45,9 +45,12 @@ fn write(shop: &Shop, path: &str, columns: Vec<(Field, ArrayRef)>) {
 /// The column `name` of another type.
 fn cast_to(shop: &Shop, name: &str, to: &DataType) {
     orders(shop, |columns| {
-        let change = |(field, array): (Field, ArrayRef)| match field.name() == name {
-            true => (Field::new(name, to.clone(), true), cast(&array, to).unwrap()),
-            false => (field, array),
+        let change = |(field, array): (Field, ArrayRef)| {
+            if field.name() == name {
+                (Field::new(name, to.clone(), true), cast(&array, to).unwrap())
+            } else {
+                (field, array)
+            }
         };
         columns.into_iter().map(change).collect()
     });
@@ -55,9 +58,8 @@ fn cast_to(shop: &Shop, name: &str, to: &DataType) {
 
 fn rename(shop: &Shop, from: &str, to: &str) {
     orders(shop, |columns| {
-        let change = |(field, array): (Field, ArrayRef)| match field.name() == from {
-            true => (field.with_name(to), array),
-            false => (field, array),
+        let change = |(field, array): (Field, ArrayRef)| {
+            if field.name() == from { (field.with_name(to), array) } else { (field, array) }
         };
         columns.into_iter().map(change).collect()
     });
@@ -80,7 +82,7 @@ const KINDS: [Kind; 12] = [
         make: |shop| {
             orders(shop, |columns| {
                 columns.into_iter().filter(|(field, _)| field.name() != "shipped_on").collect()
-            })
+            });
         },
         told: Some("column `shipped_on` is missing: its values are unknown"),
         becomes: Becomes::Read,
@@ -92,7 +94,7 @@ const KINDS: [Kind; 12] = [
                 let (field, array) = columns[0].clone();
                 columns.push((field.with_name("parcel_tracking"), array));
                 columns
-            })
+            });
         },
         told: Some("column `parcel_tracking` (BIGINT) is not in the contract: it is not read"),
         becomes: Becomes::Read,
@@ -135,7 +137,7 @@ const KINDS: [Kind; 12] = [
             orders(shop, |mut columns| {
                 columns.reverse();
                 columns
-            })
+            });
         },
         told: None,
         becomes: Becomes::Read,
@@ -145,7 +147,7 @@ const KINDS: [Kind; 12] = [
         make: |shop| {
             orders(shop, |columns| {
                 columns.into_iter().map(|(field, array)| (field.with_nullable(false), array)).collect()
-            })
+            });
         },
         told: None,
         becomes: Becomes::Read,
@@ -181,7 +183,7 @@ const KINDS: [Kind; 12] = [
                 shop,
                 "currency",
                 &DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8)),
-            )
+            );
         },
         told: None,
         becomes: Becomes::Read,
@@ -222,17 +224,23 @@ fn check(kind: &Kind, drift: &str) {
 
 #[test]
 fn nothing_may_differ_under_fail() {
-    KINDS.iter().for_each(|kind| check(kind, "fail"));
+    for kind in &KINDS {
+        check(kind, "fail");
+    }
 }
 
 #[test]
 fn what_loses_nothing_is_read_and_told_under_warn() {
-    KINDS.iter().for_each(|kind| check(kind, "warn"));
+    for kind in &KINDS {
+        check(kind, "warn");
+    }
 }
 
 #[test]
 fn what_loses_nothing_is_read_under_ignore() {
-    KINDS.iter().for_each(|kind| check(kind, "ignore"));
+    for kind in &KINDS {
+        check(kind, "ignore");
+    }
 }
 
 #[test]

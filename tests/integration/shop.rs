@@ -177,7 +177,9 @@ impl Shop {
             ("sql/m/sales.sql", SALES),
             ("sql/m/cost_list.sql", "select cost_id, amount from sources.costs\n"),
         ];
-        files.iter().for_each(|(path, text)| shop.file(path, text));
+        for (path, text) in files {
+            shop.file(path, text);
+        }
         shop
     }
 
