@@ -8,22 +8,21 @@
 with credited as (
     select
         cast(date_trunc('month', order_day) as date) as month,
-        case when touch_no = 0 then 'none' else 'touch' end as touchpoint_kind,
+        touchpoint_kind,
         channel,
+        campaign,
         campaign_id,
         model,
-        cast(sum(credit) as decimal(18, 9)) as conversions,
-        cast(
-            coalesce(sum(credit) filter (where is_first_order), 0)
-            as decimal(18, 9)
-        ) as new_customers,
-        cast(sum(revenue) as decimal(18, 6)) as revenue,
-        cast(sum(margin) as decimal(18, 6)) as margin
-    from attribution_credit
+        sum(conversions) as conversions,
+        sum(new_customers) as new_customers,
+        sum(revenue) as revenue,
+        sum(margin) as margin
+    from attribution_daily
     group by
         cast(date_trunc('month', order_day) as date),
-        case when touch_no = 0 then 'none' else 'touch' end,
+        touchpoint_kind,
         channel,
+        campaign,
         campaign_id,
         model
 ),
@@ -61,12 +60,8 @@ credited_touchpoints as (
         c.month,
         d.dimension,
         c.touchpoint_kind,
-        case
-            when c.touchpoint_kind = 'none' then '(none)'
-            when d.dimension = 'channel' then c.channel
-            when c.campaign_id is null then '(no campaign)'
-            else cast(c.campaign_id as varchar)
-        end as touchpoint,
+        case when d.dimension = 'channel' then c.channel else c.campaign end
+            as touchpoint,
         case when d.dimension = 'campaign' then c.campaign_id end
             as campaign_id,
         c.model,

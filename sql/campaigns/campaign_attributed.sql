@@ -8,12 +8,11 @@ with credited as (
         campaign_id,
         model,
         order_day,
-        sum(credit) as conversions,
-        coalesce(sum(credit) filter (where is_first_order), 0)
-            as new_customers,
+        sum(conversions) as conversions,
+        sum(new_customers) as new_customers,
         sum(revenue) as revenue,
         sum(margin) as margin
-    from attribution_credit
+    from attribution_daily
     where campaign_id is not null
     group by campaign_id, model, order_day
 ),

@@ -2,65 +2,46 @@
 -- No model of attribution is in it; what a campaign was credited with stands in
 -- campaign_attributed. Periods overlap (months and the lifetime): never add
 -- them up. A campaign that cost money before it began is here too.
-with contacts as (
+with lives as (
     select
         campaign_id,
-        cast(date_trunc('month', touch_day) as date) as month,
-        party_id,
-        count(*) as touches,
-        count(*) filter (where direction = 'out') as sent,
-        count(*) filter (
-            where
-            direction = 'in'
-            and array_has(string_to_array($response_kinds, ','), kind)
-        ) as responses,
-        count(*) filter (where kind in ('refused', 'unsubscribed'))
-            as refusals
-    from touches
-    where campaign_id is not null
-    group by
-        campaign_id, cast(date_trunc('month', touch_day) as date), party_id
-),
-
-parties as (
-    select
-        campaign_id,
-        concat('month_', to_char(month, '%Y_%m')) as period,
-        month as period_start,
-        party_id,
-        touches,
-        sent,
-        responses,
-        refusals
-    from contacts
-    union all
-    select
-        campaign_id,
-        'lifetime' as period,
-        min(month) as period_start,
         party_id,
         sum(touches) as touches,
-        sum(sent) as sent,
+        sum(contacts) as contacts,
         sum(responses) as responses,
         sum(refusals) as refusals
-    from contacts
+    from campaign_contacts
     group by campaign_id, party_id
 ),
 
 reach as (
     select
         campaign_id,
-        period,
+        concat('month_', to_char(month, '%Y_%m')) as period,
         count(*) as touched,
-        count(*) filter (where sent > 0) as contacted,
+        count(*) filter (where contacts > 0) as contacted,
         sum(touches) as touches,
         sum(responses) as responses,
         count(*) filter (where responses > 0) as responders,
         count(*) filter (where refusals > 0) as refusers,
-        count(*) filter (where sent > 0 and responses > 0)
+        count(*) filter (where contacts > 0 and responses > 0)
             as contacted_responders
-    from parties
-    group by campaign_id, period
+    from campaign_contacts
+    group by campaign_id, month
+    union all
+    select
+        campaign_id,
+        'lifetime' as period,
+        count(*) as touched,
+        count(*) filter (where contacts > 0) as contacted,
+        sum(touches) as touches,
+        sum(responses) as responses,
+        count(*) filter (where responses > 0) as responders,
+        count(*) filter (where refusals > 0) as refusers,
+        count(*) filter (where contacts > 0 and responses > 0)
+            as contacted_responders
+    from lives
+    group by campaign_id
 ),
 
 members as (

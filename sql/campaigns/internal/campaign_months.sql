@@ -49,14 +49,7 @@ touched as (
         campaign_id,
         month,
         count(*) as parties
-    from (
-        select distinct
-            campaign_id,
-            party_id,
-            cast(date_trunc('month', touch_day) as date) as month
-        from touches
-        where campaign_id is not null
-    ) as t
+    from campaign_contacts
     group by campaign_id, month
 ),
 
@@ -65,7 +58,7 @@ credited as (
         campaign_id,
         cast(date_trunc('month', order_day) as date) as month,
         cast(sum(revenue) as decimal(18, 6)) as revenue
-    from attribution_credit
+    from attribution_daily
     where
         campaign_id is not null
         and model = $cost_allocation_model
