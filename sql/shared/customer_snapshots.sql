@@ -58,14 +58,16 @@ money_months as (
     where orders > 0 or returns <> 0 or cogs <> 0 or marketing_cost <> 0
 ),
 
--- Every month from the first one in which money moved: frames count rows.
-calendar as (
+spans as (
     select
         customer_id,
         unnest(
             generate_series(
                 min(month),
-                cast(date_trunc('month', $as_of_day) as date),
+                cast(
+                    date_trunc('month', $as_of_day) - interval '1 month'
+                    as date
+                ),
                 interval '1 month'
             )
         ) as month
@@ -73,61 +75,31 @@ calendar as (
     group by customer_id
 ),
 
-entries as (
-    select
+-- Every month from the first one in which money moved: frames count rows.
+calendar as (
+    select distinct
         customer_id,
-        month,
-        0 as net_sales,
-        0 as contribution,
-        cast(null as decimal(18, 6)) as value,
-        cast(null as date) as first_order_day,
-        cast(null as date) as last_order_day,
-        cast(null as bigint) as order_days,
-        cast(null as bigint) as paid_orders,
-        cast(null as date) as last_comeback_day
-    from calendar
-    union all
-    select
-        customer_id,
-        month,
-        net_sales,
-        contribution,
-        value,
-        null as first_order_day,
-        null as last_order_day,
-        null as order_days,
-        null as paid_orders,
-        null as last_comeback_day
-    from money_months
-    union all
-    select
-        customer_id,
-        month,
-        0 as net_sales,
-        0 as contribution,
-        null as value,
-        first_order_day,
-        last_order_day,
-        order_days,
-        paid_orders,
-        last_comeback_day
-    from order_months
+        month
+    from spans
 ),
 
 months as (
     select
-        customer_id,
-        month,
-        sum(net_sales) as net_sales,
-        sum(contribution) as contribution,
-        sum(value) as value,
-        min(first_order_day) as first_order_day,
-        max(last_order_day) as last_order_day,
-        max(order_days) as order_days,
-        max(paid_orders) as paid_orders,
-        max(last_comeback_day) as last_comeback_day
-    from entries
-    group by customer_id, month
+        c.customer_id,
+        c.month,
+        coalesce(m.net_sales, 0) as net_sales,
+        coalesce(m.contribution, 0) as contribution,
+        m.value,
+        o.first_order_day,
+        o.last_order_day,
+        o.order_days,
+        o.paid_orders,
+        o.last_comeback_day
+    from calendar as c
+    left join money_months as m
+        on c.customer_id = m.customer_id and c.month = m.month
+    left join order_months as o
+        on c.customer_id = o.customer_id and c.month = o.month
 ),
 
 seen as (
@@ -180,7 +152,7 @@ known as (
     from seen as s
     left join rhythms as r
         on s.customer_id = r.customer_id and s.order_days = r.order_days
-    where s.last_order_day is not null and s.snapshot_date <= $as_of_day
+    where s.last_order_day is not null
 ),
 
 -- Who moved no money in the value period is not ranked: as in value_tiers.

@@ -1,5 +1,5 @@
 -- One row per month and customer who bought in it or in the month before, or
--- whose value was another in the two: what makes one month's value the next's.
+-- had a value in one of the two: what makes one month's value the next's.
 --   new         the first paid order ever
 --   reactivated bought in an earlier month, not in the last one
 --   expansion, flat, contraction
@@ -102,5 +102,6 @@ where
     and (
         p.paid_orders > 0
         or p.paid_orders_before > 0
-        or p.value <> p.value_before
+        or p.value <> 0
+        or p.value_before <> 0
     )
