@@ -194,7 +194,7 @@ select
     opening as n,
     churn_rate,
     case
-        when x = 0 then 0
+        when x = 0 and n > 0 then 0
         else
             (x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4))
             / (n + z * z)
