@@ -26,7 +26,15 @@ silences as (
                 >= $churn_history_factor * $churn_after_days
                 then $churn_after_days
         end as silent_days,
-        s.own_churn_days as rhythm_days
+        s.own_churn_days as rhythm_days,
+        -- Before the first month end told, a customer may have had a state.
+        case
+            when
+                s.first_order_day
+                < cast(s.snapshot_date - interval '1 month' as date)
+                then 'unknown'
+            else 'none'
+        end as before_first
     from customer_snapshots as s
     inner join order_days as d
         on s.customer_id = d.customer_id and s.last_order_day = d.day
@@ -66,13 +74,13 @@ changes as (
             lag(silent_state) over (
                 partition by customer_id order by snapshot_date
             ),
-            'none'
+            before_first
         ) as previous_silent_state,
         coalesce(
             lag(rhythm_state) over (
                 partition by customer_id order by snapshot_date
             ),
-            'none'
+            before_first
         ) as previous_rhythm_state
     from states
 ),

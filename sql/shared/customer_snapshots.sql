@@ -1,5 +1,5 @@
--- One row per month end up to $as_of and customer with a paid order before it:
--- what was known of the customer then.
+-- One row per month end up to $as_of, the last $snapshot_months of them, and
+-- customer with a paid order before it: what was known of the customer then.
 -- A month end is named by the day after it, from whose start the snapshot
 -- looks: nothing of that day or later is in it. Tiers are those of that day,
 -- cut as value_tiers cuts today's. Orders cancelled before $as_of are in no
@@ -152,7 +152,11 @@ known as (
     from seen as s
     left join rhythms as r
         on s.customer_id = r.customer_id and s.order_days = r.order_days
-    where s.last_order_day is not null
+    where
+        s.last_order_day is not null
+        and 12 * (date_part('year', $as_of_day) - date_part('year', s.month))
+        + date_part('month', $as_of_day) - date_part('month', s.month)
+        <= $snapshot_months
 ),
 
 -- Who moved no money in the value period is not ranked: as in value_tiers.
