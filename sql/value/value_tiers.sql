@@ -22,6 +22,8 @@ valued as (
             when $value_measure = 'gross_margin' then gross_margin
             when $value_measure = 'net_sales'
                 then cast(net_sales as decimal(18, 6))
+            when $value_measure = 'invoiced_sales'
+                then cast(gross_sales - discounts as decimal(18, 6))
         end as value
     from customer_pnl
     where
