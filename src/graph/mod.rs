@@ -26,6 +26,17 @@ pub enum Node {
     Model(NodeName),
 }
 
+impl Node {
+    /// The source, if it is one.
+    #[must_use]
+    pub const fn source(&self) -> Option<&NodeName> {
+        match self {
+            Self::Source(name) => Some(name),
+            Self::Model(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -117,11 +128,7 @@ impl Graph {
     /// The sources the model's SQL reads.
     #[must_use]
     pub fn sources_read(&self, model: &NodeName) -> BTreeSet<NodeName> {
-        let names = self.inputs(model).iter().filter_map(|input| match &input.node {
-            Node::Source(name) => Some(name.clone()),
-            Node::Model(_) => None,
-        });
-        names.collect()
+        self.inputs(model).iter().filter_map(|input| input.node.source().cloned()).collect()
     }
 
     /// The sources that models read, and those their rows refer to, by name.
@@ -174,11 +181,7 @@ impl Graph {
     #[must_use]
     pub fn all_sources_read(&self, model: &NodeName) -> BTreeSet<NodeName> {
         let audits = self.audit_inputs(model).iter().flatten();
-        let names = self.inputs(model).iter().chain(audits).filter_map(|input| match &input.node {
-            Node::Source(name) => Some(name.clone()),
-            Node::Model(_) => None,
-        });
-        names.collect()
+        self.inputs(model).iter().chain(audits).filter_map(|input| input.node.source().cloned()).collect()
     }
 
     fn reach(from: &NodeName, next: impl Fn(&NodeName) -> BTreeSet<NodeName>) -> BTreeSet<NodeName> {

@@ -258,6 +258,7 @@ impl Board {
             }
             Done::Audit { pending, result } => {
                 self.checking.remove(&pending);
+                self.release(job);
                 match result {
                     Ok(audit) => {
                         if audit.broken > 0 {
@@ -283,9 +284,13 @@ impl Board {
             let source = graph.project().pipeline.sources.get(intake);
             wanted.extend(source.into_iter().flat_map(Source::parents).cloned());
         }
-        let checked = self.rules.iter().chain(&self.checking).map(|rule| &rule.model);
-        let open = self.waiting.iter().chain(&self.computing).chain(checked);
-        open.for_each(|model| wanted.extend(graph.all_sources_read(model)));
+        for model in self.waiting.iter().chain(&self.computing) {
+            wanted.extend(graph.all_sources_read(model));
+        }
+        for rule in self.rules.iter().chain(&self.checking) {
+            let inputs = graph.audit_inputs(&rule.model).get(rule.audit).into_iter().flatten();
+            wanted.extend(inputs.filter_map(|input| input.node.source().cloned()));
+        }
         Arc::make_mut(&mut self.products).keep_sources(&wanted);
     }
 
