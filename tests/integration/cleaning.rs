@@ -407,23 +407,23 @@ fn a_bucket_is_cleaned_and_verified_as_a_folder_is() {
     for _ in 2..=5 {
         project.run(&SOME).ended_with(0);
     }
+    project.goodwill(&["verify", "--all"]).ended_with(0);
+    let first = named(&root, std::iter::once(5)).pop_first().unwrap();
+    let content = fs::read(root.join(&first)).unwrap();
+    let mut flipped = content.clone();
+    flipped[content.len() / 2] ^= 1;
+    fs::write(root.join(&first), flipped).unwrap();
+    let found = project.goodwill(&["verify"]).ended_with(4).stderr;
+    assert!(found.contains("GW0903") && found.contains(&first), "{found}");
+    fs::write(root.join(&first), content).unwrap();
+    project.goodwill(&["verify"]).ended_with(0);
+
     let orphan = leave_an_orphan(&project);
     age(&root, 30);
     let told = project.goodwill(&["gc", "--apply"]).ended_with(0).stdout;
     assert!(told.contains("removed"), "{told}");
     assert_eq!(data_files(&root), named(&root, 3..=5));
     assert!(!root.join(format!("_goodwill/attempts/{orphan}/intent.json")).exists());
-    project.goodwill(&["verify", "--all"]).ended_with(0);
-    project.run(&SOME).ended_with(0);
-    assert_eq!(assert_at_rest(&root), 6);
-
-    let first = named(&root, std::iter::once(6)).pop_first().unwrap();
-    let mut content = fs::read(root.join(&first)).unwrap();
-    let middle = content.len() / 2;
-    content[middle] ^= 1;
-    fs::write(root.join(&first), content).unwrap();
-    let found = project.goodwill(&["verify"]).ended_with(4).stderr;
-    assert!(found.contains("GW0903") && found.contains(&first), "{found}");
 }
 
 /// What the clean-ups of a loop removed.
