@@ -172,7 +172,7 @@ impl ScalarUDFImpl for Convert {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::StringArray;
+    use arrow::array::{StringArray, TimestampMillisecondArray};
 
     use super::*;
 
@@ -191,6 +191,20 @@ mod tests {
         check(whole, &DataType::Int16, &[Some("1"), None]);
         let amounts = Decimal128Array::from(vec![10_100, 10_125]).with_data_type(DataType::Decimal128(18, 3));
         check(Arc::new(amounts), &DataType::Decimal128(18, 2), &[Some("10.10"), None]);
+    }
+
+    #[test]
+    fn a_day_is_read_from_its_midnight_and_from_text() {
+        for zone in [None, Some("UTC")] {
+            let instants =
+                TimestampMillisecondArray::from(vec![86_400_000, 86_400_001]).with_timezone_opt(zone);
+            check(Arc::new(instants), &DataType::Date32, &[Some("1970-01-02"), None]);
+        }
+        let texts = || -> ArrayRef { Arc::new(StringArray::from(vec!["2024-02-29", "2023-02-29", "soon"])) };
+        check(texts(), &DataType::Date32, &[Some("2024-02-29"), None, None]);
+        let instant = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some("UTC".into()));
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["2024-02-29T08:00:00+02:00", "later"]));
+        check(texts, &instant, &[Some("2024-02-29T06:00:00Z"), None]);
     }
 
     #[test]
