@@ -44,6 +44,10 @@ valued_days as (
             when $value_measure = 'gross_margin' then value_days * gross_margin
             when $value_measure = 'net_sales'
                 then value_days * cast(net_sales as decimal(18, 6))
+            when $value_measure = 'invoiced_sales'
+                then
+                    value_days
+                    * cast(gross_sales - discounts as decimal(18, 6))
         end as value
     from days
 ),

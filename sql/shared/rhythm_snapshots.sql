@@ -1,9 +1,7 @@
--- One row per month end up to $as_of, the last $snapshot_months of them, and
--- customer with a paid order before it: what was known of the customer then.
--- A month end is named by the day after it, from whose start the snapshot
--- looks: nothing of that day or later is in it. Tiers are those of that day,
--- cut as value_tiers cuts today's. Orders cancelled before $as_of are in no
--- snapshot, for they are no orders of ours.
+-- One row per month end up to $as_of and customer with a paid order before it:
+-- the customer's own rhythm, silence and trend as they were then.
+-- The month ends are those of snapshots that end a whole month: nothing of
+-- snapshot_date or later is in a row. Tiers are those of tier_snapshots.
 -- A customer has a rhythm from $rhythm_min_orders days with an order on; silence
 -- of up to $rhythm_min_days is neither late nor churn, however fast it is.
 with order_months as (
@@ -33,27 +31,12 @@ rhythms as (
     group by m.customer_id, m.order_days
 ),
 
--- No value is told for months in which no money moved.
 money_months as (
     select
         customer_id,
         month,
         net_sales,
-        contribution,
-        case
-            when
-                $value_period not in ('trailing_12_months', 'lifetime')
-                and $value_period <> concat(
-                    'year_', cast(date_part('year', month) as varchar)
-                )
-                then null
-            when $value_measure = 'contribution' then contribution
-            when $value_measure = 'gross_margin' then gross_margin
-            when $value_measure = 'net_sales'
-                then cast(net_sales as decimal(18, 6))
-            when $value_measure = 'invoiced_sales'
-                then cast(gross_sales - discounts as decimal(18, 6))
-        end as value
+        contribution
     from customer_months
     where orders > 0 or returns <> 0 or cogs <> 0 or marketing_cost <> 0
 ),
@@ -89,7 +72,6 @@ months as (
         c.month,
         coalesce(m.net_sales, 0) as net_sales,
         coalesce(m.contribution, 0) as contribution,
-        m.value,
         o.first_order_day,
         o.last_order_day,
         o.order_days,
@@ -106,16 +88,10 @@ seen as (
     select
         customer_id,
         month,
-        cast(month + interval '1 month' as date) as snapshot_date,
         sum(net_sales) over twelve as net_sales_12m,
         sum(contribution) over twelve as contribution_12m,
         sum(net_sales) over three as net_sales_3m,
         sum(net_sales) over six as net_sales_6m,
-        case
-            when $value_period = 'trailing_12_months'
-                then sum(value) over twelve
-            else sum(value) over past
-        end as value,
         min(first_order_day) over past as first_order_day,
         max(last_order_day) over past as last_order_day,
         max(order_days) over past as order_days,
@@ -148,35 +124,20 @@ seen as (
 known as (
     select
         s.*,
-        r.median_gap_days
+        e.snapshot_date,
+        r.median_gap_days,
+        coalesce(t.tier, 'none') as tier
     from seen as s
+    inner join snapshots as e on s.month = e.month
     left join rhythms as r
         on s.customer_id = r.customer_id and s.order_days = r.order_days
+    left join tier_snapshots as t
+        on
+            s.customer_id = t.customer_id
+            and e.snapshot_date = t.snapshot_date
     where
         s.last_order_day is not null
-        and 12 * (date_part('year', $as_of_day) - date_part('year', s.month))
-        + date_part('month', $as_of_day) - date_part('month', s.month)
-        <= $snapshot_months
-),
-
--- Who moved no money in the value period is not ranked: as in value_tiers.
-ranked as (
-    select
-        *,
-        row_number() over (
-            partition by month order by value desc nulls last, customer_id
-        ) - 1 as customers_before,
-        count(value) over (partition by month) as customers,
-        coalesce(
-            sum(greatest(value, 0)) over (
-                partition by month
-                order by value desc nulls last, customer_id
-                rows between unbounded preceding and 1 preceding
-            ),
-            0
-        ) as brought_before,
-        sum(greatest(value, 0)) over (partition by month) as value_brought
-    from known
+        and e.snapshot_date = date_trunc('month', e.snapshot_date)
 )
 
 select
@@ -213,26 +174,5 @@ select
     cast(net_sales_3m as decimal(18, 2)) as net_sales_3m,
     cast(net_sales_6m - net_sales_3m as decimal(18, 2))
         as net_sales_3m_before,
-    cast(value as decimal(18, 6)) as value,
-    case
-        when value is null then 'none'
-        when $tier_basis = 'rank' then
-            case
-                when customers_before < customers * $tier_a_rank then 'A'
-                when customers_before < customers * $tier_b_rank then 'B'
-                when customers_before < customers * $tier_c_rank then 'C'
-                else 'D'
-            end
-        when $tier_basis = 'cumulative_share' then
-            case
-                when value_brought <= 0 then 'D'
-                when brought_before < value_brought * $tier_a_share
-                    then 'A'
-                when brought_before < value_brought * $tier_b_share
-                    then 'B'
-                when brought_before < value_brought * $tier_c_share
-                    then 'C'
-                else 'D'
-            end
-    end as tier
-from ranked
+    tier
+from known

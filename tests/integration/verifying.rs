@@ -86,8 +86,9 @@ fn what_nobody_touched_is_as_published_whichever_way_it_is_named() {
     }
     let document = root.verify(&["--all", "--output", "json"]).ended_with(0).json();
     assert_eq!((&document["status"], &document["versions"]), (&"as_published".into(), &vec![2, 1].into()));
-    // Twelve tables of one file each, two of which have changed.
-    assert_eq!((&document["tables"], &document["files"]), (&12.into(), &14.into()));
+    // Tables of one file each, two of which have changed.
+    let count = tables(&last).count();
+    assert_eq!((&document["tables"], &document["files"]), (&count.into(), &(count + 2).into()));
     let bytes: u64 = (1..=2)
         .flat_map(|version| root.data_files(version))
         .collect::<std::collections::BTreeSet<_>>()
