@@ -36,7 +36,7 @@ pub struct Segment {
     pub name: Located<NodeName>,
     /// Its rule as written.
     pub rule: Located<String>,
-    /// A query over [`FACTS`] that selects nothing but the rule.
+    /// A query over the facts that selects nothing but the rule.
     pub check: Query,
     spec: SegmentSpec,
     letters: Vec<usize>,

@@ -2,7 +2,7 @@
 
     check.py GOODWILL DEMO SCRATCH AZURITE READERS
 
-GOODWILL is a debug build of the program, which heeds FAILPOINTS; DEMO a folder made by
+GOODWILL is the program as tests have it, which heeds FAILPOINTS; DEMO a folder made by
 `goodwill demo`; AZURITE the program azurite-blob; READERS the Python of tests/readers. On each
 store: the demo's sources are uploaded, a run reads and publishes there, the next one finds
 nothing to do; a run is killed at each named step, the next one ends well and `goodwill verify`

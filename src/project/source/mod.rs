@@ -14,7 +14,7 @@ mod relationships;
 
 pub(super) use read::{Written, check};
 
-/// The variable that [`SourceCheck::Currency`] compares with.
+/// The variable that [`SourceCheck::OtherCurrency`] compares with.
 pub const CURRENCY: &str = "currency";
 
 /// A declared source.
