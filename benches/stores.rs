@@ -8,7 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "the server is the tests' own")]
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -28,19 +28,14 @@ fn main() -> Result<()> {
     let buckets = tempfile::tempdir()?;
     std::fs::create_dir(buckets.path().join("shop"))?;
     let environment = s3::environment(s3::start(buckets.path()));
-    let mut projects = Vec::new();
-    for scale in ["0.01", "0.1"] {
-        let folder = scratch.path().join(format!("demo-{scale}"));
-        run(scratch.path(), &["demo", &folder.to_string_lossy(), "--scale", scale, "-q"], &[])?;
-        let sources = folder.join("demo/sources").to_string_lossy().into_owned();
-        projects.push((format!("demo, scale {scale}"), folder, sources));
-    }
+    let mut projects = vec![demo(scratch.path(), "0.01")?];
     if let Some(data) = std::env::args().skip(1).find(|argument| !argument.starts_with('-')) {
         let folder = scratch.path().join("journey");
         run(scratch.path(), &["init", &folder.to_string_lossy(), "--from", "complete_journey", "-q"], &[])?;
         let data = std::fs::canonicalize(data)?.to_string_lossy().into_owned();
         projects.push(("Complete Journey".to_owned(), folder, data));
     }
+    projects.push(demo(scratch.path(), "0.1")?);
     println!("| pipeline | folders | S3, 50 ms late | ratio |");
     println!("| --- | --- | --- | --- |");
     for (number, (name, folder, sources)) in projects.iter().enumerate() {
@@ -62,6 +57,14 @@ fn main() -> Result<()> {
         println!("| {name} | {near:.1} s | {far:.1} s | {:.2} |", far / near);
     }
     Ok(())
+}
+
+/// The name, the folder and the sources of a demo.
+fn demo(parent: &Path, scale: &str) -> Result<(String, PathBuf, String)> {
+    let folder = parent.join(format!("demo-{scale}"));
+    run(parent, &["demo", &folder.to_string_lossy(), "--scale", scale, "-q"], &[])?;
+    let sources = folder.join("demo/sources").to_string_lossy().into_owned();
+    Ok((format!("demo, scale {scale}"), folder, sources))
 }
 
 fn median(mut seconds: Vec<f64>) -> f64 {
