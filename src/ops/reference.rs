@@ -79,6 +79,6 @@ mod tests {
         let keys =
             |kind| schema_print(kind).pointer("/properties").and_then(Json::as_object).expect("keys").len();
         assert_eq!(keys(FileKind::Pipeline), 11);
-        assert_eq!(keys(FileKind::Models), 4);
+        assert_eq!(keys(FileKind::Models), 5);
     }
 }
