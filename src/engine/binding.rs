@@ -93,6 +93,8 @@ pub enum Binding {
         schema: SchemaRef,
         /// The rows.
         batches: Vec<RecordBatch>,
+        /// The columns the rows are sorted by, ascending, nulls last; empty if unknown.
+        sorted_by: Vec<String>,
     },
     /// A source with a contract.
     Source(Arc<SourceScan>),
@@ -145,8 +147,11 @@ fn bind_scan(scan: TableScan, bindings: &Bindings, scans: &Arc<Scans>) -> Result
             let bound = rebound(&scan, provider_as_source(Arc::new(files)))?;
             narrowed(cut.apply(bound, schema, &table)?, &scan)?
         }
-        Binding::Memory { schema, batches } => {
-            let table = MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?;
+        Binding::Memory { schema, batches, sorted_by } => {
+            let order =
+                sorted_by.iter().map(|name| Expr::Column(Column::new_unqualified(name)).sort(true, false));
+            let orders = if sorted_by.is_empty() { Vec::new() } else { vec![order.collect()] };
+            let table = MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?.with_sort_order(orders);
             narrowed(rebound(&scan, provider_as_source(Arc::new(table)))?, &scan)?
         }
         Binding::Source(source) => narrowed(source.plan(&scan.table_name, scans)?, &scan)?,

@@ -50,7 +50,8 @@ pub async fn unit_test(
         let empty = Rows::new();
         let rows = test.given.get(table).map_or(&empty, |given| &given.value);
         if let Some(batch) = found.keep(batch(rows, schema, table)) {
-            let binding = Binding::Memory { schema: batch.schema(), batches: vec![batch] };
+            let binding =
+                Binding::Memory { schema: batch.schema(), batches: vec![batch], sorted_by: Vec::new() };
             bindings.insert(table.clone(), binding);
         }
     }

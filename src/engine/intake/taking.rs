@@ -34,7 +34,8 @@ pub(super) struct Taking<'a> {
 impl<'a> Taking<'a> {
     pub(super) fn new(request: &'a IntakeRequest) -> Self {
         let contract = &request.scan.contract;
-        let accepted = Binding::Memory { schema: contract_schema(contract), batches: Vec::new() };
+        let accepted =
+            Binding::Memory { schema: contract_schema(contract), batches: Vec::new(), sorted_by: Vec::new() };
         Self {
             request,
             contract,
@@ -58,7 +59,9 @@ impl<'a> Taking<'a> {
         let passed = passed.await?;
         self.found = passed.found;
         self.accepted = match passed.kept {
-            Some(batches) => Binding::Memory { schema: contract_schema(self.contract), batches },
+            Some(batches) => {
+                Binding::Memory { schema: contract_schema(self.contract), batches, sorted_by: Vec::new() }
+            }
             None => {
                 let (typed, bindings) = self.visible(Rows::Kept)?;
                 Binding::View(Arc::new(typed), Arc::new(bindings))

@@ -52,7 +52,7 @@ pub(super) fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
 
 pub(super) fn memory(name: &str, batch: RecordBatch) -> (Relation, Bindings) {
     let relation = Relation { name: model(name), schema: batch.schema(), keys: Vec::new(), defined_in: None };
-    let binding = Binding::Memory { schema: batch.schema(), batches: vec![batch] };
+    let binding = Binding::Memory { schema: batch.schema(), batches: vec![batch], sorted_by: Vec::new() };
     (relation, Bindings::from([(model(name), binding)]))
 }
 

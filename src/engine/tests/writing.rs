@@ -335,7 +335,7 @@ async fn an_intermediate_is_kept_in_memory_while_it_fits() {
     };
     let kept = world.engine.materialize(&request, share(2)).await.expect("computed");
     assert!(
-        matches!(kept.binding, Binding::Memory { .. })
+        matches!(&kept.binding, Binding::Memory { sorted_by, .. } if sorted_by == &["k"])
             && kept.held > 0
             && kept.rows == 50_000
             && kept.broken.is_empty()
