@@ -1,7 +1,8 @@
 -- One row per line of an accepted order.
 -- Lines carry no time of their own: a line belongs to the past when its order
--- does, so the join is also the cut, and leaves out what was cancelled. The list amount is rounded to cents once,
--- here, and every later sum is a sum of these cents.
+-- does, so the join is also the cut, and leaves out what was cancelled. The
+-- list amount is rounded to cents once, here, and every later sum is a sum of
+-- these cents.
 select
     l.order_id,
     cast(l.line_no as bigint) as line_no,

@@ -1,5 +1,6 @@
 -- One row per accepted order: placed before $as_of and not cancelled by then.
--- An order without a status is accepted. The day is the one in the pipeline's time zone, not the day in UTC.
+-- An order without a status is accepted. The day is the one in the pipeline's
+-- time zone, not the day in UTC.
 select
     o.order_id,
     o.customer_id,

@@ -11,10 +11,10 @@ use arrow::array::{
 };
 use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimeUnit, TimestampMicrosecondType};
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::program::{Project, commit, hashes, versions};
+use crate::shop::write;
 
 /// 2024-06-01 in Berlin.
 const AS_OF: &str = "2024-05-31T22:00:00Z";
@@ -23,12 +23,14 @@ const AS_OF_MICROS: i64 = 1_717_192_800_000_000;
 const KNOWN_AT: &str = "2024-07-01T00:00:00Z";
 const KNOWN_AT_MICROS: i64 = 1_719_792_000_000_000;
 
-/// The demo's sources, with what dates each: its own column, or that of the source it belongs to.
-const SOURCES: [(&str, Dated); 9] = [
+/// The demo's sources and what became of its orders, with what dates each: its own column, or that of
+/// the source it belongs to.
+const SOURCES: [(&str, Dated); 10] = [
     ("customers", Dated::By("created_at")),
     ("products", Dated::By("launched_at")),
     ("product_costs", Dated::By("valid_from")),
     ("orders", Dated::By("ordered_at")),
+    ("order_status", Dated::By("changed_at")),
     ("order_lines", Dated::As("order_id", "orders")),
     ("returns", Dated::By("returned_at")),
     ("campaigns", Dated::By("started_at")),
@@ -168,20 +170,41 @@ fn published(project: &Project, sources: &Sources) -> BTreeMap<String, Vec<Strin
     for (name, rows) in sources {
         let folder = folder.join(name);
         drop(fs::remove_dir_all(&folder));
-        fs::create_dir_all(&folder).unwrap();
-        let file = fs::File::create(folder.join("part.parquet")).unwrap();
-        let mut writer = ArrowWriter::try_new(file, rows.schema(), None).unwrap();
-        writer.write(rows).unwrap();
-        writer.close().unwrap();
+        write(&folder.join("part.parquet"), rows);
     }
     project.run(&["--as-of", AS_OF, "--known-at", KNOWN_AT, "--full-refresh"]).ended_with(0);
     let root = project.root();
     hashes(&commit(&root, *versions(&root).last().unwrap()))
 }
 
+/// Every order as placed; each fifth as cancelled forty days later, so that some of those wait beyond
+/// the day for an order that was seen before it.
+fn order_status(orders: &RecordBatch) -> RecordBatch {
+    const FORTY_DAYS: i64 = 40 * 86_400_000_000;
+    let (ids, placed) = (keys(orders, "order_id"), micros(orders, "ordered_at"));
+    let mut rows = Vec::new();
+    for (id, at) in ids.values().iter().zip(placed.values()) {
+        rows.push((*id, *at, "placed"));
+        if id % 5 == 0 {
+            rows.push((*id, at + FORTY_DAYS, "cancelled"));
+        }
+    }
+    let at = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.1)).with_timezone("UTC");
+    let columns: [(&str, ArrayRef); 3] = [
+        ("order_id", Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.0)))),
+        ("changed_at", Arc::new(at)),
+        ("status", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.2)))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
 fn demo_sources(project: &Project) -> Sources {
     let folder = project.sources_folder();
-    SOURCES.iter().map(|(name, _)| (*name, read(&folder.join(name)))).collect()
+    let made = SOURCES.iter().filter(|(name, _)| *name != "order_status");
+    let mut sources: Sources = made.map(|(name, _)| (*name, read(&folder.join(name)))).collect();
+    let status = order_status(&sources["orders"]);
+    sources.insert("order_status", status);
+    sources
 }
 
 #[test]

@@ -5,6 +5,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "tests look at files and start the program from outside")]
 
+mod cancelled;
 mod cleaning;
 mod contracts;
 mod cuts;

@@ -1,6 +1,7 @@
 //! A small project over sources with contracts, whose data a test writes row by row.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -157,6 +158,14 @@ pub(crate) fn with(row: &Json, values: &Json) -> Json {
     row
 }
 
+/// Writes one Parquet file, and the folders it lies in.
+pub(crate) fn write(path: &Path, rows: &RecordBatch) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut writer = ArrowWriter::try_new(fs::File::create(path).unwrap(), rows.schema(), None).unwrap();
+    writer.write(rows).unwrap();
+    writer.close().unwrap();
+}
+
 /// A batch of these columns; values are written as JSON.
 pub(crate) fn batch(columns: &[(&str, DataType)], rows: &[Json]) -> RecordBatch {
     let fields: Vec<Field> =
@@ -222,11 +231,7 @@ impl Shop {
 
     /// Writes a file of a source.
     pub(crate) fn batch(&self, path: &str, batch: &RecordBatch) {
-        let path = self.project.folder().join("sources").join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let mut writer = ArrowWriter::try_new(fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
-        writer.write(batch).unwrap();
-        writer.close().unwrap();
+        write(&self.project.folder().join("sources").join(path), batch);
     }
 
     pub(crate) fn rows(&self, path: &str, columns: &[(&str, DataType)], rows: &[Json]) {
