@@ -102,6 +102,14 @@ pub enum Binding {
     View(Arc<Typed>, Arc<Bindings>),
 }
 
+impl Binding {
+    /// Rows in memory, in an order that nobody knows.
+    #[must_use]
+    pub const fn unsorted(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
+        Self::Memory { schema, batches, sorted_by: Vec::new() }
+    }
+}
+
 /// The rows of every input of a query.
 pub type Bindings = BTreeMap<TableName, Binding>;
 

@@ -50,9 +50,7 @@ pub async fn unit_test(
         let empty = Rows::new();
         let rows = test.given.get(table).map_or(&empty, |given| &given.value);
         if let Some(batch) = found.keep(batch(rows, schema, table)) {
-            let binding =
-                Binding::Memory { schema: batch.schema(), batches: vec![batch], sorted_by: Vec::new() };
-            bindings.insert(table.clone(), binding);
+            bindings.insert(table.clone(), Binding::unsorted(batch.schema(), vec![batch]));
         }
     }
     found.or_ok(())?;
