@@ -93,21 +93,11 @@ pub enum Binding {
         schema: SchemaRef,
         /// The rows.
         batches: Vec<RecordBatch>,
-        /// The columns the rows are sorted by, ascending, nulls last; empty if unknown.
-        sorted_by: Vec<String>,
     },
     /// A source with a contract.
     Source(Arc<SourceScan>),
     /// Another query, put in the place of its name, over its own inputs.
     View(Arc<Typed>, Arc<Bindings>),
-}
-
-impl Binding {
-    /// Rows in memory, in an order that nobody knows.
-    #[must_use]
-    pub const fn unsorted(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
-        Self::Memory { schema, batches, sorted_by: Vec::new() }
-    }
 }
 
 /// The rows of every input of a query.
@@ -155,11 +145,8 @@ fn bind_scan(scan: TableScan, bindings: &Bindings, scans: &Arc<Scans>) -> Result
             let bound = rebound(&scan, provider_as_source(Arc::new(files)))?;
             narrowed(cut.apply(bound, schema, &table)?, &scan)?
         }
-        Binding::Memory { schema, batches, sorted_by } => {
-            let order =
-                sorted_by.iter().map(|name| Expr::Column(Column::new_unqualified(name)).sort(true, false));
-            let orders = if sorted_by.is_empty() { Vec::new() } else { vec![order.collect()] };
-            let table = MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?.with_sort_order(orders);
+        Binding::Memory { schema, batches } => {
+            let table = MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?;
             narrowed(rebound(&scan, provider_as_source(Arc::new(table)))?, &scan)?
         }
         Binding::Source(source) => narrowed(source.plan(&scan.table_name, scans)?, &scan)?,

@@ -128,7 +128,7 @@ async fn compute(
             return spill(target, sorted_by, kept, rest, checker).await;
         }
     }
-    let binding = Binding::Memory { schema: relaxed(request), batches: kept, sorted_by };
+    let binding = Binding::Memory { schema: relaxed(request), batches: kept };
     Ok(Intermediate { binding, rows, held, broken: checker.finish() })
 }
 

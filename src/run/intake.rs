@@ -143,7 +143,7 @@ pub(super) fn told(taken: &BTreeMap<NodeName, (SourceResult, Rejected)>) -> Vec<
     let table = |(name, columns): (&'static str, Vec<ArrayRef>)| {
         let schema = quality::relation(name)?;
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns).ok()?;
-        Some((name, Binding::unsorted(schema, vec![batch])))
+        Some((name, Binding::Memory { schema, batches: vec![batch] }))
     };
     tables.into_iter().filter_map(table).collect()
 }

@@ -50,7 +50,8 @@ pub async fn unit_test(
         let empty = Rows::new();
         let rows = test.given.get(table).map_or(&empty, |given| &given.value);
         if let Some(batch) = found.keep(batch(rows, schema, table)) {
-            bindings.insert(table.clone(), Binding::unsorted(batch.schema(), vec![batch]));
+            let binding = Binding::Memory { schema: batch.schema(), batches: vec![batch] };
+            bindings.insert(table.clone(), binding);
         }
     }
     found.or_ok(())?;

@@ -57,7 +57,7 @@ impl Taking<'_> {
         ];
         let mut bindings = Bindings::from([
             (accepted, self.accepted.clone()),
-            (keys, Binding::unsorted(key_schema, repeated)),
+            (keys, Binding::Memory { schema: key_schema, batches: repeated }),
         ]);
         let same = self.contract.table.grain.iter().map(|key| {
             let key = quoted(key);
@@ -73,7 +73,7 @@ impl Taking<'_> {
         self.reject(rule, &rest)?;
         let kept = bare("goodwill_newest")?;
         relations.push(relation(kept.clone(), Arc::clone(&schema)));
-        bindings.insert(kept, Binding::unsorted(schema, vec![newest]));
+        bindings.insert(kept, Binding::Memory { schema, batches: vec![newest] });
         let sql = format!(
             "select a.* from goodwill_accepted as a
              where not exists (select 1 from goodwill_repeated as r where {same})

@@ -34,7 +34,7 @@ pub(super) struct Taking<'a> {
 impl<'a> Taking<'a> {
     pub(super) fn new(request: &'a IntakeRequest) -> Self {
         let contract = &request.scan.contract;
-        let accepted = Binding::unsorted(contract_schema(contract), Vec::new());
+        let accepted = Binding::Memory { schema: contract_schema(contract), batches: Vec::new() };
         Self {
             request,
             contract,
@@ -58,7 +58,7 @@ impl<'a> Taking<'a> {
         let passed = passed.await?;
         self.found = passed.found;
         self.accepted = match passed.kept {
-            Some(batches) => Binding::unsorted(contract_schema(self.contract), batches),
+            Some(batches) => Binding::Memory { schema: contract_schema(self.contract), batches },
             None => {
                 let (typed, bindings) = self.visible(Rows::Kept)?;
                 Binding::View(Arc::new(typed), Arc::new(bindings))

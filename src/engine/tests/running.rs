@@ -52,7 +52,7 @@ pub(super) fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
 
 pub(super) fn memory(name: &str, batch: RecordBatch) -> (Relation, Bindings) {
     let relation = Relation { name: model(name), schema: batch.schema(), keys: Vec::new(), defined_in: None };
-    let binding = Binding::unsorted(batch.schema(), vec![batch]);
+    let binding = Binding::Memory { schema: batch.schema(), batches: vec![batch] };
     (relation, Bindings::from([(model(name), binding)]))
 }
 
@@ -285,23 +285,6 @@ async fn no_query_sees_rows_past_the_cut() {
     assert_eq!(visible(Cut { event_time: None, known_at: bound("at") }).await, "1 2");
     assert_eq!(visible(Cut { event_time: bound("day"), known_at: None }).await, "1 4");
     assert_eq!(visible(Cut { event_time: bound("day"), known_at: bound("at") }).await, "1");
-}
-
-#[tokio::test]
-async fn rows_that_are_said_to_be_sorted_are_not_sorted_again() {
-    // The rows lie: what comes shows whether they were believed.
-    let lying = batch(vec![("id", Arc::new(Int64Array::from(vec![3, 1, 2])) as ArrayRef)]);
-    let relation = Relation { name: model("t"), schema: lying.schema(), keys: Vec::new(), defined_in: None };
-    let binding =
-        Binding::Memory { schema: lying.schema(), batches: vec![lying], sorted_by: vec!["id".to_owned()] };
-    let bindings = Bindings::from([(model("t"), binding)]);
-    let world = world();
-    for (order, expected) in [("id", "3 1 2"), ("id desc", "3 2 1"), ("id nulls first", "1 2 3")] {
-        let typed =
-            typed_over(&format!("select id from t order by {order}"), std::slice::from_ref(&relation));
-        let rows = world.engine.collect(&typed, &bindings, None, share(2)).await.expect("runs");
-        assert_eq!(text(&rows), expected, "{order}");
-    }
 }
 
 #[tokio::test]
