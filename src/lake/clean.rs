@@ -267,11 +267,10 @@ impl Note {
         let note = match note {
             "intent.json" => Self::Intent,
             "end.json" => Self::End,
-            _ => {
-                let number = note.strip_prefix("journal/")?.strip_suffix(".json")?;
-                let is_number = number.len() >= 6 && number.bytes().all(|byte| byte.is_ascii_digit());
-                is_number.then_some(Self::Journal)?
-            }
+            _ => note
+                .strip_prefix("journal/")
+                .filter(|name| layout::is_journal_entry(name))
+                .map(|_| Self::Journal)?,
         };
         Some((AttemptId::parse(attempt).ok()?, note))
     }

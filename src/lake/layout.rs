@@ -122,3 +122,9 @@ pub(super) fn is_data_file(name: &str) -> bool {
     let number = name.strip_prefix("part-").and_then(|rest| rest.strip_suffix(".parquet"));
     number.is_some_and(|number| number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
+
+/// Whether a file in an attempt's journal is named as a finished step is: `000001.json`.
+pub(super) fn is_journal_entry(name: &str) -> bool {
+    let number = name.strip_suffix(".json");
+    number.is_some_and(|number| number.len() >= 6 && number.bytes().all(|byte| byte.is_ascii_digit()))
+}

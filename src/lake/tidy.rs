@@ -19,7 +19,8 @@ impl Lake {
         in_background(move || paths.iter().for_each(|path| remove_if_empty(path))).await;
     }
 
-    /// Takes away what a dead attempt had begun to write for `tables`, and its folders there.
+    /// Takes away what a dead attempt had begun to write for `tables` and in its journal, and its
+    /// folders there.
     ///
     /// # Errors
     ///
@@ -30,13 +31,15 @@ impl Lake {
         tables: &[NodeName],
     ) -> Result<(), LakeError> {
         let Some(root) = self.folder() else { return Ok(()) };
+        let journal = root.join(layout::journal(attempt)?.as_str());
         let mut paths = Vec::new();
         for table in tables {
             paths.push(root.join(self.data_folder(table, attempt)?.as_str()));
         }
         in_background(move || {
+            remove_nameless(&journal, layout::is_journal_entry);
             for path in paths {
-                remove_nameless(&path);
+                remove_nameless(&path, layout::is_data_file);
                 remove_if_empty(&path);
             }
         })
@@ -60,17 +63,16 @@ fn remove_if_empty(path: &Path) {
     drop(fs::remove_dir(path));
 }
 
-/// Removes `part-00000.parquet#1` and its like: a listing does not show them, for they were
-/// never finished.
+/// Removes `part-00000.parquet#1` and its like, named `as_ours` before the number: a listing does
+/// not show them, for they were never finished.
 #[expect(clippy::disallowed_methods, reason = "unfinished files are no objects: no store knows them")]
-fn remove_nameless(folder: &Path) {
+fn remove_nameless(folder: &Path, as_ours: fn(&str) -> bool) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let unfinished = name.to_str().and_then(|name| name.rsplit_once('#'));
-        let is_ours = unfinished.is_some_and(|(name, number)| {
-            layout::is_data_file(name) && number.bytes().all(|byte| byte.is_ascii_digit())
-        });
+        let is_ours = unfinished
+            .is_some_and(|(name, number)| as_ours(name) && number.bytes().all(|byte| byte.is_ascii_digit()));
         if is_ours {
             drop(fs::remove_file(entry.path()));
         }

@@ -139,8 +139,24 @@ fn leave_an_orphan(project: &Project) -> String {
     running.reach("after_journal", 1);
     assert!(running.kill());
     let orphan = attempts(&project.root()).difference(&before).next().unwrap().clone();
+    // Whether it was just writing something is chance; `leave_unfinished` is not.
+    for unfinished in all_files(&project.root()).iter().filter(|file| file.contains('#')) {
+        fs::remove_file(project.root().join(unfinished)).unwrap();
+    }
     assert!(data_files(&project.root()).iter().any(|file| file.contains(&orphan)));
     orphan
+}
+
+/// What a process killed while it writes leaves on a disk; no listing shows it.
+fn leave_unfinished(root: &Path, orphan: &str) {
+    let unfinished = [
+        format!("tables/dates/data/{orphan}/part-00001.parquet#1"),
+        format!("_goodwill/attempts/{orphan}/journal/000009.json#1"),
+    ];
+    for unfinished in unfinished.map(|unfinished| root.join(unfinished)) {
+        fs::create_dir_all(unfinished.parent().unwrap()).unwrap();
+        fs::write(&unfinished, "torn").unwrap();
+    }
 }
 
 fn attempts(root: &Path) -> BTreeSet<String> {
@@ -162,10 +178,7 @@ fn a_clean_up_removes_what_nobody_needs_and_nothing_else() {
     for stray in strays {
         fs::write(root.join(stray), "mine").unwrap();
     }
-    // What a killed upload leaves on a disk; no listing shows it.
-    let unfinished = root.join(format!("tables/dates/data/{orphan}/part-00001.parquet#1"));
-    fs::create_dir_all(unfinished.parent().unwrap()).unwrap();
-    fs::write(&unfinished, "torn").unwrap();
+    leave_unfinished(&root, &orphan);
     let before = all_files(&root);
 
     // Today, and in a day, everything is too young.
@@ -272,6 +285,7 @@ fn check_kill(step: &str, nth: usize) {
     let (project, orphan) = five_versions();
     let root = project.root();
     age(&root, 30);
+    leave_unfinished(&root, &orphan);
     let pauses = if nth == 1 { format!("{step}=pause") } else { format!("{step}={}*off->pause", nth - 1) };
     let mut running = Running::start(project.command(&["gc", "--apply"]), Some(&pauses));
     running.reach(step, nth);
