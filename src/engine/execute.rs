@@ -26,6 +26,12 @@ use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::project::{Contract, Privacy};
 use crate::query::TableName;
 
+/// This part of all memory one table may keep,
+const KEPT_SHARE: u64 = 16;
+
+/// and never more: a scratch file is read about as fast, and many tables are kept at once.
+const MOST_KEPT: u64 = 128 << 20;
+
 /// What an engine may use.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
@@ -87,6 +93,13 @@ impl Engine {
     #[must_use]
     pub fn whole(&self) -> Share {
         Share { memory: self.inner.options.memory_limit, threads: self.inner.options.threads }
+    }
+
+    /// Bytes of Arrow that one table or source may keep in memory for the models that read it; a
+    /// larger one is written to scratch, or read again.
+    #[must_use]
+    pub fn keep(&self) -> u64 {
+        (self.inner.options.memory_limit / KEPT_SHARE).min(MOST_KEPT)
     }
 
     /// Whether findings may tell values of rows.

@@ -178,9 +178,14 @@ impl<'a> Comparison<'a> {
     }
 
     fn missing(&mut self, column: &Column) {
-        let free = self.schema.fields().iter().map(|field| field.name().as_str());
-        let free = free.filter(|name| !self.taken.iter().any(|taken| taken == name));
-        let renamed = nearest(&column.name, free).map(str::to_owned);
+        let guessed: Vec<&str> = self.renamed().collect();
+        let could_be = |field: &Field| {
+            !self.taken.contains(field.name())
+                && !guessed.contains(&field.name().as_str())
+                && conversion(field.data_type(), &column.data_type.arrow()).0 != How::Not
+        };
+        let free = self.schema.fields().iter().filter(|field| could_be(field));
+        let renamed = nearest(&column.name, free.map(|field| field.name().as_str())).map(str::to_owned);
         let name = &column.name;
         if let Some(renamed) = renamed {
             self.differ(DifferenceKind::Renamed, name, renamed);
@@ -191,8 +196,14 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// Columns of the file that are taken for renamed ones.
+    fn renamed(&self) -> impl Iterator<Item = &str> {
+        let renamed = self.differences.iter().filter(|told| told.kind == DifferenceKind::Renamed);
+        renamed.map(|told| told.found.as_str())
+    }
+
     fn tell_extra(&mut self) {
-        let renamed: Vec<String> = self.differences.iter().map(|told| told.found.clone()).collect();
+        let renamed: Vec<String> = self.renamed().map(str::to_owned).collect();
         let schema = self.schema;
         for field in schema.fields() {
             let known = self.taken.contains(field.name()) || renamed.contains(field.name());

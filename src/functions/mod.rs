@@ -16,6 +16,7 @@ mod exact;
 mod fault;
 mod finish;
 mod group_total;
+mod key_number;
 mod local_time;
 mod refused;
 mod total;
@@ -49,8 +50,12 @@ pub fn available() -> &'static Functions {
 fn scalars() -> Vec<Arc<ScalarUDF>> {
     let stock = SessionStateDefaults::default_scalar_functions();
     let allowed = stock.into_iter().filter(|function| refusal(function.name()).is_none());
-    let own = [local_time::LocalTime::date(), local_time::LocalTime::timestamp()];
-    allowed.chain(own.map(|function| Arc::new(ScalarUDF::from(function)))).collect()
+    let own = [
+        ScalarUDF::from(local_time::LocalTime::date()),
+        ScalarUDF::from(local_time::LocalTime::timestamp()),
+        ScalarUDF::from(key_number::KeyNumber::new()),
+    ];
+    allowed.chain(own.map(Arc::new)).collect()
 }
 
 fn aggregates() -> Vec<Arc<AggregateUDF>> {

@@ -1,6 +1,6 @@
 //! `check`: everything that can be known without data.
 
-use super::{Common, Error, Surroundings, context, lock};
+use super::{Common, Error, Surroundings, context, lock, test};
 use crate::diagnostic::Diagnostics;
 use crate::state;
 
@@ -28,7 +28,7 @@ pub enum SchemaOrigin {
     Sources,
 }
 
-/// Parses, resolves and types the whole project; with `schema.lock` no store is touched.
+/// Parses, resolves and types the whole project and reads its unit tests; with `schema.lock` no store is touched.
 ///
 /// # Errors
 ///
@@ -42,8 +42,14 @@ pub async fn check(around: &Surroundings, common: &Common) -> Result<Checked, Er
             (state::pin(&asked.graph, &sources, None).await?, SchemaOrigin::Sources)
         }
     };
+    let times = asked.times;
     let typed = asked.analyze(&state)?;
     let project = typed.graph.project();
+    let mut found = Diagnostics::default();
+    for test in &project.unit_tests {
+        found.keep(test::check_unit_test(&typed, &state, test, times));
+    }
+    found.or_ok(())?;
     Ok(Checked {
         pipeline: project.pipeline.name.to_string(),
         models: project.models.len(),

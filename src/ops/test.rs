@@ -1,19 +1,21 @@
 //! `test`: unit tests of models in memory, data tests on what is published.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::datatypes::SchemaRef;
 
 use super::scratch::Scratch;
 use super::{Common, Error, Surroundings, context, facts, lock};
 use crate::count::count;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::engine::Engine;
+use crate::engine::{Engine, Typed};
 use crate::graph::{Facts, Graph};
 use crate::ident::NodeName;
 use crate::interval::Instant;
 use crate::lake::Lake;
 use crate::plan::{self, AuditResult, SourceResult, TypedGraph};
-use crate::project::{self, Pipeline, UnitTest};
-use crate::query::{Parameters, ValueType};
+use crate::project::{self, Model, Pipeline, UnitTest};
+use crate::query::{Parameters, TableName, ValueType};
 use crate::run;
 use crate::state::{self, State};
 
@@ -139,8 +141,42 @@ async fn unit_test(
     typed: &TypedGraph,
     state: &State,
     test: &UnitTest,
-    (as_of, known_at): (Instant, Instant),
+    times: (Instant, Instant),
 ) -> Result<run::UnitOutcome, Diagnostics> {
+    let Ready { model, query, inputs } = ready(typed, state, test, times)?;
+    run::unit_test(engine, test, model, &query, &inputs).await.map_err(|found| at_test(test, &found))
+}
+
+/// Reads a unit test without running it.
+///
+/// # Errors
+///
+/// Returns a time or a variable that is none, columns that are not there, and values that do not
+/// fit theirs.
+pub(super) fn check_unit_test(
+    typed: &TypedGraph,
+    state: &State,
+    test: &UnitTest,
+    times: (Instant, Instant),
+) -> Result<(), Diagnostics> {
+    let Ready { query, inputs, .. } = ready(typed, state, test, times)?;
+    run::read_unit_test(test, &query, &inputs).map(drop).map_err(|found| at_test(test, &found))
+}
+
+/// What a unit test is run with.
+struct Ready<'a> {
+    model: &'a Model,
+    /// Typed with the test's parameters.
+    query: Typed,
+    inputs: BTreeMap<TableName, SchemaRef>,
+}
+
+fn ready<'a>(
+    typed: &'a TypedGraph,
+    state: &State,
+    test: &UnitTest,
+    (as_of, known_at): (Instant, Instant),
+) -> Result<Ready<'a>, Diagnostics> {
     let pipeline = &typed.graph.project().pipeline;
     let as_of = match &test.as_of {
         None => as_of,
@@ -148,21 +184,24 @@ async fn unit_test(
             Diagnostic::error(code::BAD_UNIT_TEST, cause.to_string()).at(written.place.clone())
         })?,
     };
-    let at_test = |found: Diagnostics| -> Diagnostics {
-        let at = |finding: &Diagnostic| match finding.place {
-            Some(_) => finding.clone(),
-            None => finding.clone().at(test.place.clone()),
-        };
-        found.iter().map(at).collect()
-    };
-    let parameters = parameters(pipeline, test, (as_of, known_at)).map_err(at_test)?;
+    let parameters = parameters(pipeline, test, (as_of, known_at)).map_err(|found| at_test(test, &found))?;
     let Some(model) = typed.graph.model(&test.model.value) else {
         return Err(Diagnostic::error(code::BUG, "a unit test of an unknown model").into());
     };
     let schemas = state.schemas();
-    let query = plan::retype(&typed.graph, model, &schemas, &parameters).map_err(at_test)?;
+    let query =
+        plan::retype(&typed.graph, model, &schemas, &parameters).map_err(|found| at_test(test, &found))?;
     let inputs = plan::input_schemas(&typed.graph, &model.name, &schemas);
-    run::unit_test(engine, test, model, &query, &inputs).await.map_err(at_test)
+    Ok(Ready { model, query, inputs })
+}
+
+/// Findings without a place, at the test.
+fn at_test(test: &UnitTest, found: &Diagnostics) -> Diagnostics {
+    let at = |finding: &Diagnostic| match finding.place {
+        Some(_) => finding.clone(),
+        None => finding.clone().at(test.place.clone()),
+    };
+    found.iter().map(at).collect()
 }
 
 /// The values a test gives; it may say of sources what a look at them would.

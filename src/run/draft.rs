@@ -159,7 +159,7 @@ async fn produce(ground: &Ground<'_>, model: &Model, products: &Products) -> Res
                 bindings: Arc::new(inputs),
                 contract: Arc::new(model.contract.clone()),
                 checks: Vec::new(),
-                keep: engine.whole().memory / 16,
+                keep: engine.keep(),
             };
             Ok(engine.materialize(&request, engine.whole()).await?.binding)
         }

@@ -13,9 +13,6 @@ use crate::plan::{RuleResult, SourceResult, SourceStatus, TotalResult, TypedGrap
 use crate::project::{History, Source, SourceCheck, SourceContract, quality};
 use crate::state::{SourceState, State};
 
-/// Each source may hold this part of all memory as Arrow; a larger one is read again.
-const KEPT_SHARE: u64 = 16;
-
 /// A source that was taken in.
 pub(super) struct Taken {
     /// How models read its accepted rows.
@@ -53,7 +50,7 @@ pub(super) async fn take(
         newest_by: times.map(|column| column.value.clone()).collect(),
         dated_by: dating(typed, state, contract, products),
         parents: parents.collect(),
-        keep: engine.whole().memory / KEPT_SHARE,
+        keep: engine.keep(),
     };
     let intake = engine.intake(&request, share).await?;
     add_up(source, &intake)?;

@@ -28,7 +28,7 @@ mod unit;
 pub use data::data_tests;
 pub use draft::{Draft, Ground, draft};
 pub use freshness::{AgeStatus, SourceAge, ages};
-pub use unit::{UnitOutcome, unit_test};
+pub use unit::{UnitOutcome, read_unit_test, unit_test};
 
 /// A plan with all it needs to be done.
 pub struct Job<'a> {

@@ -28,9 +28,6 @@ use crate::project::{Materialization, Model, Source};
 /// The least memory a step is given: below it steps run one after another.
 const LEAST_MEMORY: u64 = 256 * 1024 * 1024;
 
-/// Each intermediate may hold this part of all memory as Arrow; a larger one goes to scratch.
-const KEPT_SHARE: u64 = 16;
-
 /// What the steps gave.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Worked {
@@ -422,7 +419,7 @@ async fn keep(
         bindings: Arc::new(bindings),
         contract: Arc::new(model.contract.clone()),
         checks: audits::row_checks(model),
-        keep: job.engine.whole().memory / KEPT_SHARE,
+        keep: job.engine.keep(),
     };
     let kept = job.engine.materialize(&request, share).await?;
     Ok(Product { binding: kept.binding, rows: kept.rows, broken: kept.broken, computed: None })

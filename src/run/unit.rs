@@ -13,6 +13,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::engine::{Binding, Bindings, Engine, Typed};
+use crate::functions::sql_type;
 use crate::ident::NodeName;
 use crate::project::{Cell, Contract, Model, Rows, UnitTest};
 use crate::query::TableName;
@@ -31,12 +32,37 @@ pub struct UnitOutcome {
     pub failure: Option<Diagnostic>,
 }
 
+/// Reads what `test` gives as its inputs' types, of the given `schemas`, and what it expects as the
+/// type of `typed`, its model's query.
+///
+/// # Errors
+///
+/// Returns columns that are not there, and values that do not fit theirs.
+pub fn read_unit_test(
+    test: &UnitTest,
+    typed: &Typed,
+    schemas: &BTreeMap<TableName, SchemaRef>,
+) -> Result<Bindings, Diagnostics> {
+    let mut found = Diagnostics::default();
+    let mut bindings = Bindings::new();
+    for (table, schema) in schemas {
+        let empty = Rows::new();
+        let rows = test.given.get(table).map_or(&empty, |given| &given.value);
+        if let Some(batch) = found.keep(batch(rows, schema, &table.to_string())) {
+            let binding = Binding::Memory { schema: batch.schema(), batches: vec![batch] };
+            bindings.insert(table.clone(), binding);
+        }
+    }
+    found.keep(batch(&test.expect.value, &typed.schema, test.model.value.as_str()));
+    found.or_ok(bindings)
+}
+
 /// Runs `test` with `typed`, its model's query typed with the test's parameters, over inputs of
 /// the given `schemas`.
 ///
 /// # Errors
 ///
-/// Returns given values that do not fit their columns, and why the query failed.
+/// Returns what [`read_unit_test`] returns, and why the query failed.
 pub async fn unit_test(
     engine: &Engine,
     test: &UnitTest,
@@ -44,17 +70,7 @@ pub async fn unit_test(
     typed: &Typed,
     schemas: &BTreeMap<TableName, SchemaRef>,
 ) -> Result<UnitOutcome, Diagnostics> {
-    let mut found = Diagnostics::default();
-    let mut bindings = Bindings::new();
-    for (table, schema) in schemas {
-        let empty = Rows::new();
-        let rows = test.given.get(table).map_or(&empty, |given| &given.value);
-        if let Some(batch) = found.keep(batch(rows, schema, table)) {
-            let binding = Binding::Memory { schema: batch.schema(), batches: vec![batch] };
-            bindings.insert(table.clone(), binding);
-        }
-    }
-    found.or_ok(())?;
+    let bindings = read_unit_test(test, typed, schemas)?;
     let batches = engine.collect(typed, &bindings, None, engine.whole()).await?;
     let actual = ordered(&typed.schema, &batches, &model.contract)?;
     let failure = compare(test, &actual, &model.contract);
@@ -62,7 +78,7 @@ pub async fn unit_test(
 }
 
 /// The rows as typed by a person, read as the input's types; a column left out is null.
-fn batch(rows: &Rows, schema: &SchemaRef, table: &TableName) -> Result<RecordBatch, Diagnostics> {
+fn batch(rows: &Rows, schema: &SchemaRef, table: &str) -> Result<RecordBatch, Diagnostics> {
     let mut found = Diagnostics::default();
     for cell in rows.iter().flatten() {
         if schema.field_with_name(&cell.column).is_err() {
@@ -91,7 +107,7 @@ fn column(cells: &[Option<&Cell>], data_type: &DataType) -> Result<ArrayRef, Dia
     let lenient = CastOptions { safe: true, ..CastOptions::default() };
     let wrong = |cell: &Cell| {
         let text = cell.text.as_deref().unwrap_or("null");
-        let message = format!("`{text}` is no value for `{}` ({data_type})", cell.column);
+        let message = format!("`{text}` is no value for `{}` ({})", cell.column, sql_type(data_type));
         Diagnostic::error(code::BAD_UNIT_TEST, message).at(cell.place.clone())
     };
     let Ok(values) = cast_with_options(&texts, data_type, &lenient) else {

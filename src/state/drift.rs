@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 use super::FileKind;
-use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, code};
 use crate::engine::{self, Difference, DifferenceKind};
 use crate::project::{Drift, Source, SourceContract};
 
@@ -18,7 +18,8 @@ const NAMED: usize = 2;
 pub(super) struct Compared {
     pub(super) kinds: Vec<FileKind>,
     pub(super) of_file: Vec<usize>,
-    pub(super) warnings: Vec<Diagnostic>,
+    /// What differs and is read all the same.
+    pub(super) warning: Option<Diagnostic>,
 }
 
 /// Compares each of `files`, by name, with the contract.
@@ -48,37 +49,62 @@ pub(super) fn compare(
         }
     }
     let mut found = Diagnostics::default();
-    let mut warnings = Vec::new();
+    let mut accepted = Vec::new();
     for (difference, names) in differences.into_values() {
-        let told = told(source, &difference, &names, files.len());
+        let text = text(&difference, &names, files.len());
         match source.drift {
-            Drift::Warn if !difference.kind.is_fatal() => warnings.push(told),
+            Drift::Warn if !difference.kind.is_fatal() => accepted.push((difference, text)),
             Drift::Ignore if !difference.kind.is_fatal() => {}
-            _ => found.push(Diagnostic { severity: crate::diagnostic::Severity::Error, ..told }),
+            _ => found.push(refused(source, &difference, &text)),
         }
     }
-    found.or_ok(Compared { kinds, of_file, warnings })
+    found.or_ok(Compared { kinds, of_file, warning: warning(source, &accepted) })
 }
 
-fn told(source: &Source, difference: &Difference, names: &[&str], of: usize) -> Diagnostic {
-    let mut message = format!("source `{}` is not as its contract says: {difference}", source.name);
+/// What differs, and in which of the files.
+fn text(difference: &Difference, names: &[&str], of: usize) -> String {
+    let mut message = difference.to_string();
     if names.len() < of {
         let shown: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
         let _ = write!(message, " (in {} of {of} files: {}", names.len(), shown.join(", "));
         message.push_str(if names.len() > NAMED { ", …)" } else { ")" });
     }
-    let place = source.contract.as_ref().map_or(&source.place, |contract| &contract.place);
-    let told = Diagnostic::warning(code::SOURCE_CHANGED, message).at(place.clone());
+    message
+}
+
+fn refused(source: &Source, difference: &Difference, text: &str) -> Diagnostic {
+    let message = format!("source `{}` is not as its contract says: {text}", source.name);
+    let found = Diagnostic::error(code::SOURCE_CHANGED, message).at(place(source));
     match difference.kind {
         DifferenceKind::MissingRequired | DifferenceKind::Incompatible | DifferenceKind::Ambiguous => {
-            told.help("mend the files, or change the contract and the SQL that reads the source")
+            found.help("mend the files, or change the contract and the SQL that reads the source")
         }
         DifferenceKind::Renamed => {
-            told.help("rename the column in the contract and in the SQL, or in the files")
+            found.help("rename the column in the contract and in the SQL, or in the files")
         }
-        _ if source.drift == Drift::Fail => {
-            told.help("change the contract, or write `drift: warn` to read what can be read without loss")
-        }
-        _ => told.help("change the contract, or write `drift: ignore` to hear no more of it"),
+        _ => found.help("change the contract, or write `drift: warn` to read what can be read without loss"),
     }
+}
+
+/// All that is accepted of a source is one warning.
+fn warning(source: &Source, accepted: &[(Difference, String)]) -> Option<Diagnostic> {
+    let says = format!("source `{}` is not as its contract says", source.name);
+    let told = match accepted {
+        [] => return None,
+        [(_, only)] => Diagnostic::warning(code::SOURCE_CHANGED, format!("{says}: {only}")),
+        many => {
+            let message = format!("{says}: {} differences", many.len());
+            let told = Diagnostic::warning(code::SOURCE_CHANGED, message);
+            many.iter().fold(told, |told, (_, text)| told.help(text.clone()))
+        }
+    };
+    let told = told.at(place(source));
+    let missing = accepted.iter().any(|(difference, _)| difference.kind == DifferenceKind::Missing);
+    let told =
+        if missing { told.help("write `optional: true` beside a column you do not have") } else { told };
+    Some(told.help("change the contract, or write `drift: ignore` to hear no more of it"))
+}
+
+fn place(source: &Source) -> Place {
+    source.contract.as_ref().map_or(&source.place, |contract| &contract.place).clone()
 }

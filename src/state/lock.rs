@@ -133,7 +133,7 @@ fn locked_source(source: &Source, schema: Option<SchemaRef>) -> Result<SourceSta
         (Some(contract), Some(schema)) => {
             let compared = drift::compare(source, contract, &[("schema.lock".to_owned(), schema)])?;
             let state = without_files(engine::contract_schema(contract));
-            Ok(SourceState { warnings: compared.warnings, ..state })
+            Ok(SourceState { warning: compared.warning, ..state })
         }
     }
 }
@@ -162,7 +162,7 @@ pub(super) fn without_files(schema: SchemaRef) -> SourceState {
         standing: Standing::Present,
         files: Vec::new(),
         kinds: Vec::new(),
-        warnings: Vec::new(),
+        warning: None,
         rows: 0,
         bytes: 0,
         fingerprint: String::new(),

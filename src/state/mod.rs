@@ -41,7 +41,7 @@ pub struct SourceState {
     /// The kinds of files it has, if it has a contract.
     pub kinds: Vec<FileKind>,
     /// How its files differ from its contract, as far as a person wants to know.
-    pub warnings: Vec<Diagnostic>,
+    pub warning: Option<Diagnostic>,
     /// All rows, from the footers.
     pub rows: u64,
     /// All bytes of the files.
@@ -92,7 +92,7 @@ impl State {
 
     /// What is told of the sources before anything is read.
     pub fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.sources.values().flat_map(|source| &source.warnings)
+        self.sources.values().filter_map(|source| source.warning.as_ref())
     }
 
     /// The schemas of the sources.

@@ -103,7 +103,7 @@ async fn look(source: &Source, location: &Store) -> Result<SourceState, Diagnost
     if let Some(contract) = &source.contract {
         let compared = drift::compare(source, contract, &schemas)?;
         files.iter_mut().zip(compared.of_file).for_each(|(file, kind)| file.kind = kind);
-        state = SourceState { kinds: compared.kinds, warnings: compared.warnings, ..state };
+        state = SourceState { kinds: compared.kinds, warning: compared.warning, ..state };
     }
     Ok(SourceState { files, ..state })
 }

@@ -316,3 +316,35 @@ fn check_compares_the_lock_with_the_contract() {
     shop.edit("pipelines/shop.yml", "{path: orders/}", "{path: orders/, drift: fail}");
     shop.project().goodwill(&["check"]).ended_with(4);
 }
+
+#[test]
+fn all_that_differs_in_a_source_is_one_warning() {
+    let shop = Shop::sound();
+    orders(&shop, |mut columns| {
+        for name in ["parcel_tracking", "warehouse"] {
+            let (field, array) = columns[0].clone();
+            columns.push((field.with_name(name), array));
+        }
+        columns
+    });
+    let told = shop.run(&[]).ended_with(0).stderr;
+    assert_eq!(told.matches("warning[GW0403]").count(), 1, "{told}");
+    assert!(told.contains("source `orders` is not as its contract says: 2 differences"), "{told}");
+    for name in ["parcel_tracking", "warehouse"] {
+        assert!(told.contains(&format!("column `{name}` (BIGINT) is not in the contract")), "{told}");
+    }
+}
+
+#[test]
+fn a_column_is_taken_for_one_renamed_column_at_most_and_only_of_a_like_type() {
+    let shop = Shop::sound();
+    // `ordered_at` is gone; what is left has a name like it and a type that never was an instant.
+    orders(&shop, |columns| {
+        let (field, array) = columns[0].clone();
+        let columns = columns.into_iter().filter(|(field, _)| field.name() != "ordered_at");
+        columns.chain([(field.with_name("ordered_on"), array)]).collect()
+    });
+    let told = shop.run(&[]).ended_with(4).stderr;
+    assert!(told.contains("column `ordered_at` is missing, and no row can do without it"), "{told}");
+    assert!(!told.contains("was it renamed"), "{told}");
+}

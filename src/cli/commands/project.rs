@@ -57,7 +57,9 @@ fn init_text(made: &Initialized) -> String {
     } else {
         "  export GOODWILL_SOURCES=/path/to/parquet\n".to_owned()
     };
-    text.push_str(&format!("\nnext:\n{enter}{sources}  goodwill run -p {pipeline}\n"));
+    text.push_str(&format!(
+        "\nnext:\n{enter}{sources}  goodwill check -p {pipeline}\n  goodwill run -p {pipeline}\n"
+    ));
     text
 }
 
@@ -381,7 +383,7 @@ mod tests {
             kept: Vec::new(),
         };
         let expected = "wrote 1 file to shop\n\nnext:\n  cd shop\n  export GOODWILL_SOURCES=/path/to/parquet\n  \
-                        goodwill run -p customer_intelligence\n";
+                        goodwill check -p customer_intelligence\n  goodwill run -p customer_intelligence\n";
         assert_eq!(init_text(&made), expected);
         made.pipeline = "complete_journey".to_owned();
         made.written.push("pipelines/fetch-complete-journey.sh".to_owned());
