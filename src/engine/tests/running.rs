@@ -204,7 +204,7 @@ async fn local_days_are_those_of_the_zone() {
 
 #[tokio::test]
 async fn keys_that_are_text_have_numbers() {
-    let keys: arrow::array::StringArray = [Some("abc"), None].into_iter().collect();
+    let keys: StringArray = [Some("abc"), None].into_iter().collect();
     let sql = "select key_number(x) as k, key_number('abc') as c from t order by k";
     // 0xba7816bf8f01cfea / 2, from FIPS 180-4's SHA-256 of "abc".
     let abc = 0xba78_16bf_8f01_cfea_u64 / 2;
