@@ -120,7 +120,7 @@ defined as (
 windows as (
     select
         *,
-        snapshot_date + churned_after_days as window_end
+        snapshot_date + cast(churned_after_days as integer) as window_end
     from defined
 )
 
