@@ -143,7 +143,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<Exit, ops::Erro
     }
 }
 
-/// The commands that may end at any moment: they publish nothing.
+/// The commands that may end at any moment: they publish nothing, or all of it with one write.
 async fn answer(session: &Session, command: Command) -> Result<Exit, ops::Error> {
     match command {
         Command::Init(args) => commands::init(session, &args),
@@ -156,6 +156,7 @@ async fn answer(session: &Session, command: Command) -> Result<Exit, ops::Error>
         Command::History(args) => commands::history(session, &args).await,
         Command::Receipt(args) => commands::receipt(session, &args).await,
         Command::Recover(args) => commands::recover(session, &args).await,
+        Command::Rollback(args) => commands::rollback(session, &args).await,
         Command::Verify(args) => commands::verify(session, &args).await,
         Command::Gc(args) => commands::gc(session, &args).await,
         Command::Schema(args) => commands::schema(session, &args).await,

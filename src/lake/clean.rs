@@ -61,7 +61,7 @@ impl Lake {
 
     /// Removes what `cleanup` says: superseded files, then the files of dead attempts, then what
     /// these attempts wrote down. Delta logs and views are rolled forward before, so that none of
-    /// them names a file that goes.
+    /// them names a file that goes. What a rollback beside us needs again stays.
     ///
     /// A single failure keeps nothing else from going; it is in the result.
     ///
@@ -72,10 +72,11 @@ impl Lake {
     pub async fn clean(&self, cleanup: &Cleanup) -> Result<Cleaned, LakeError> {
         self.roll_forward().await?;
         self.note_horizon(cleanup).await?;
+        let restored = self.restored_since(cleanup).await?;
         let mut done = Cleaned::default();
         let dead = self.bury(cleanup, &mut done).await;
         let goes = cleanup.removals.iter().filter(|removal| match &removal.reason {
-            Reason::Superseded { .. } => true,
+            Reason::Superseded { .. } => !restored.contains(&removal.key),
             Reason::Orphan { attempt } => dead.contains(attempt),
         });
         let goes: Vec<Key> = goes.map(|removal| removal.key.clone()).collect();

@@ -46,6 +46,9 @@ pub struct Commit {
     pub parameters_fingerprint: String,
     /// The program that published, such as `goodwill 0.1.0 datafusion 55.2.0`.
     pub engine_version: String,
+    /// The version whose tables are restored, if this is a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<u64>,
     /// Every published table, those of other pipelines carried over unchanged.
     pub tables: BTreeMap<NodeName, TableEntry>,
 }

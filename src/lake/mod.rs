@@ -32,6 +32,7 @@ mod gc;
 mod layout;
 mod publish;
 mod recover;
+mod restore;
 mod statistics;
 mod tidy;
 mod verify;
@@ -49,6 +50,7 @@ pub use gc::{Cleanup, Reason, Removal, Retention, Stray, Undecided};
 pub use layout::FORMAT;
 pub use publish::CommitOutcome;
 pub use recover::{Orphan, Recovered, RolledForward};
+pub use restore::Restorer;
 pub use verify::{DerivedFault, FileFault};
 
 /// The names given to [`step`] in this module, in the order a publication meets them.

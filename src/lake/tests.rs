@@ -165,6 +165,7 @@ pub(super) async fn next(lake: &Lake, previous: Option<&Commit>, tables: &[&str]
         project_fingerprint: "p".to_owned(),
         parameters_fingerprint: "q".to_owned(),
         engine_version: "goodwill 0.1.0 datafusion 55.2.0".to_owned(),
+        restores: None,
         tables: state,
     }
 }

@@ -40,6 +40,10 @@ pub(super) async fn last_failures(
     for run in lake.runs().await?.iter().rev() {
         let Some(receipt) = lake.run_document(run, "receipt.json").await? else { continue };
         let receipt: Json = serde_json::from_slice(&receipt).unwrap_or_default();
+        // A rollback computed nothing.
+        if receipt.get("restores").is_some() {
+            continue;
+        }
         if receipt.get("pipeline").and_then(Json::as_str) == Some(pipeline.as_str()) {
             return Ok(failed(&receipt));
         }

@@ -32,6 +32,8 @@ pub struct Version {
     pub tables: usize,
     /// The tables it changed.
     pub changed: Vec<NodeName>,
+    /// The version whose tables it restored, if it is a rollback.
+    pub restores: Option<u64>,
     /// Rows of the tables it changed.
     pub rows: u64,
     /// Whether its files are there.
@@ -86,6 +88,7 @@ fn version(commit: &Commit, pipeline: Option<&Pipeline>, oldest: u64) -> Version
         as_of: commit.as_of,
         looks_from: spoken(commit.as_of, zone),
         tables: commit.tables.len(),
+        restores: commit.restores,
         changed: changed.map(|(name, _)| name.clone()).collect(),
         rows,
         files: if commit.version < oldest { Files::Removed } else { Files::Kept },
@@ -118,6 +121,28 @@ pub async fn receipt(around: &Surroundings, common: &Common, run: &str) -> Resul
 
 pub(super) fn nothing_published() -> Diagnostic {
     Diagnostic::error(code::NOT_PUBLISHED, "nothing is published yet").help("publish first: `goodwill run`")
+}
+
+/// The version of that number, or that a run of that name published.
+pub(super) async fn named(lake: &Lake, name: &str) -> Result<Commit, Error> {
+    let commit = match name.parse::<u64>() {
+        Ok(version) => lake.commit(version).await?,
+        Err(_) => {
+            let mut commits = lake.history(usize::MAX).await?.into_iter();
+            commits.find(|commit| commit.run_id == name)
+        }
+    };
+    commit.ok_or_else(|| {
+        let message = format!("no version or run `{name}` is published");
+        let unknown = Diagnostic::error(code::NOT_PUBLISHED, message);
+        unknown.help("type `goodwill history` to see the versions and their runs").into()
+    })
+}
+
+pub(super) fn files_removed(version: u64, oldest: u64) -> Diagnostic {
+    let message = format!("the files of version {version} were removed by a clean-up");
+    let gone = Diagnostic::error(code::NOT_PUBLISHED, message);
+    gone.help(format!("the oldest version whose files are kept is {oldest}"))
 }
 
 /// Brings Delta logs and views up to the last version, whatever a killed run left.

@@ -104,32 +104,13 @@ async fn commits(lake: &Lake, request: &VerifyRequest) -> Result<Vec<Commit>, Er
             commits.retain(|commit| commit.version >= oldest);
             commits
         }
-        VerifyRequest::Named(name) => vec![named(lake, name).await?],
+        VerifyRequest::Named(name) => vec![history::named(lake, name).await?],
     };
     match found.first() {
         None => Err(history::nothing_published().into()),
-        Some(commit) if commit.version < oldest => {
-            let message = format!("the files of version {} were removed by a clean-up", commit.version);
-            let gone = Diagnostic::error(code::NOT_PUBLISHED, message);
-            Err(gone.help(format!("the oldest version whose files are kept is {oldest}")).into())
-        }
+        Some(commit) if commit.version < oldest => Err(history::files_removed(commit.version, oldest).into()),
         Some(_) => Ok(found),
     }
-}
-
-async fn named(lake: &Lake, name: &str) -> Result<Commit, Error> {
-    let commit = match name.parse::<u64>() {
-        Ok(version) => lake.commit(version).await?,
-        Err(_) => {
-            let mut commits = lake.history(usize::MAX).await?.into_iter();
-            commits.find(|commit| commit.run_id == name)
-        }
-    };
-    commit.ok_or_else(|| {
-        let message = format!("no version or run `{name}` is published");
-        let unknown = Diagnostic::error(code::NOT_PUBLISHED, message);
-        unknown.help("type `goodwill history` to see the versions and their runs").into()
-    })
 }
 
 /// The files of the commits, each once unless two commits say different things of it.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use crate::engine;
+use crate::lake::Commit;
 use crate::plan::{AuditResult, Ending, Outcome, StepKind, StepResult, StepStatus};
 use crate::state::State;
 
@@ -47,6 +48,38 @@ pub fn receipt(outcome: &Outcome, state: &State) -> Json {
             "message": found.message,
             "place": found.place.as_ref().map(ToString::to_string),
         })).collect::<Vec<_>>(),
+    })
+}
+
+/// What a rollback restored: a receipt whose steps computed nothing.
+#[must_use]
+pub fn rollback_receipt(commit: &Commit) -> Json {
+    let changed = commit.tables.iter().filter(|(_, entry)| entry.built_in == commit.version);
+    let steps = changed.map(|(table, entry)| {
+        json!({
+            "model": table,
+            "kind": "restore",
+            "status": "success",
+            "fingerprint": entry.fingerprint,
+            "rows": entry.rows(),
+            "bytes": entry.files().map(|file| file.bytes).sum::<u64>(),
+            "files": entry.files().count(),
+        })
+    });
+    json!({
+        "format": FORMAT,
+        "run_id": commit.run_id,
+        "attempt": commit.attempt,
+        "pipeline": commit.pipeline,
+        "restores": commit.restores,
+        "finished_at": commit.committed_at,
+        "as_of": commit.as_of,
+        "known_at": commit.known_at,
+        "parent": commit.parent,
+        "engine": commit.engine_version,
+        "project_fingerprint": commit.project_fingerprint,
+        "parameters_fingerprint": commit.parameters_fingerprint,
+        "steps": steps.collect::<Vec<_>>(),
     })
 }
 

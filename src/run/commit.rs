@@ -88,6 +88,7 @@ pub(super) async fn publish(
         project_fingerprint: job.plan.project_fingerprint.clone(),
         parameters_fingerprint: job.plan.parameters_fingerprint.clone(),
         engine_version: engine::VERSION.to_owned(),
+        restores: None,
         tables,
     };
     let outcome = job.lake.try_commit(&commit).await.map_err(found)?;

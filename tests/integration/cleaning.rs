@@ -63,13 +63,13 @@ fn wait<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// A clean-up `days` from now.
-fn gc(root: &Path, days: i64, request: GcRequest) -> Gc {
+pub(crate) fn gc(root: &Path, days: i64, request: GcRequest) -> Gc {
     let common = Common { root: Some(root.to_str().unwrap().to_owned()), ..Common::default() };
     wait(ops::gc(&in_days(days, root), &common, request)).unwrap()
 }
 
 const DRY: GcRequest = GcRequest { keep_versions: 3, keep_days: 7, mode: GcMode::DryRun };
-const APPLY: GcRequest = GcRequest { mode: GcMode::Apply, ..DRY };
+pub(crate) const APPLY: GcRequest = GcRequest { mode: GcMode::Apply, ..DRY };
 
 /// Every file below `folder`, from there.
 fn all_files(folder: &Path) -> BTreeSet<String> {
@@ -262,7 +262,7 @@ fn the_command_tells_first_and_removes_only_when_told_to() {
 }
 
 /// Makes everything `days` older: commits, intents and journals, and with them what follows.
-fn age(root: &Path, days: i64) {
+pub(crate) fn age(root: &Path, days: i64) {
     let control = root.join("_goodwill");
     for file in all_files(&control) {
         let key = match file.split('/').next().unwrap() {

@@ -30,6 +30,7 @@ mod publishing;
 mod races;
 mod references;
 mod requests;
+mod rollback;
 mod rust_source;
 mod s3;
 mod scans;

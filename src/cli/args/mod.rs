@@ -62,6 +62,7 @@ pub(super) enum Command {
     History(HistoryArgs),
     Receipt(ReceiptArgs),
     Recover(RecoverArgs),
+    Rollback(RollbackArgs),
     Verify(VerifyArgs),
     Gc(GcArgs),
     #[command(subcommand)]
@@ -316,6 +317,24 @@ pub(super) struct RecoverArgs {
     pub(super) output: OutputFlag,
 }
 
+/// Publish the tables of an old version again, as a new one
+///
+/// Nothing is computed or rewritten: the new version names the old files. The next run builds
+/// again what the project and its sources say otherwise.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  goodwill rollback 41\n  goodwill rollback 20260101t101500-1a2b3c4d --root s3://bucket/goodwill"
+)]
+pub(super) struct RollbackArgs {
+    /// The version, or the run that published it, as `goodwill history` names them
+    #[arg(value_name = "VERSION")]
+    pub(super) version: String,
+    #[command(flatten)]
+    pub(super) project: ProjectFlags,
+    #[command(flatten)]
+    pub(super) output: OutputFlag,
+}
+
 /// Keep the sources' columns in schema.lock, compare them, print JSON Schemas
 #[derive(Debug, Subcommand)]
 pub(super) enum SchemaCommand {
@@ -391,6 +410,7 @@ impl Command {
             | Self::History(HistoryArgs { output, .. })
             | Self::Receipt(ReceiptArgs { output, .. })
             | Self::Recover(RecoverArgs { output, .. })
+            | Self::Rollback(RollbackArgs { output, .. })
             | Self::Verify(VerifyArgs { output, .. })
             | Self::Gc(GcArgs { output, .. })
             | Self::Schema(

@@ -111,6 +111,7 @@ fn history_document(history: &History) -> Json {
             "as_of": version.as_of,
             "tables": version.tables,
             "changed": version.changed,
+            "restores": version.restores,
             "rows": version.rows,
             "files_kept": version.files == Files::Kept,
         })
@@ -133,7 +134,7 @@ fn history_text(history: &History, frame: Frame) -> String {
             format!("{} of {}", version.changed.len(), version.tables),
             words::grouped(version.rows),
             version.run_id.clone(),
-            words::listed(&version.changed, 2),
+            changed(version),
         ]);
     }
     let gone = history.versions.iter().find(|version| version.files == Files::Removed);
@@ -141,6 +142,14 @@ fn history_text(history: &History, frame: Frame) -> String {
         format!("version {} and older: the clean-up removed files that no later one needs\n", version.number)
     });
     grid.render(frame) + &gone.unwrap_or_default()
+}
+
+fn changed(version: &ops::Version) -> String {
+    let changed = words::listed(&version.changed, 2);
+    match version.restores {
+        Some(restored) => format!("{changed} as in version {restored}"),
+        None => changed,
+    }
 }
 
 fn to_the_second(at: crate::interval::Instant) -> String {

@@ -2,7 +2,7 @@
 
 use super::args::{
     CheckArgs, CompletionsArgs, DemoArgs, FileKind, FreshnessArgs, FunctionsArgs, GcArgs, HistoryArgs,
-    InitArgs, Listing, LsArgs, Output, PlanArgs, ReceiptArgs, RecoverArgs, RunArgs, SchemaArgs,
+    InitArgs, Listing, LsArgs, Output, PlanArgs, ReceiptArgs, RecoverArgs, RollbackArgs, RunArgs, SchemaArgs,
     SchemaCommand, ShowArgs, TestArgs, VerifyArgs, common_of,
 };
 use super::exit::{self, Exit, WhenIdle};
@@ -14,6 +14,7 @@ mod freshness;
 mod keep;
 mod look;
 mod project;
+mod rollback;
 mod run;
 
 pub(super) use demo::demo;
@@ -21,4 +22,5 @@ pub(super) use freshness::freshness;
 pub(super) use keep::{gc, verify};
 pub(super) use look::{history, receipt, recover, show};
 pub(super) use project::{check, completions, functions, init, ls, plan, schema, test};
+pub(super) use rollback::rollback;
 pub(super) use run::run;
