@@ -101,7 +101,8 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// Returns `GW0215` for every entry that matches nothing, and if nothing is left.
+    /// Returns `GW0215` for every entry that matches nothing, and if nothing is left; where it depends
+    /// on what was published or failed, nothing is an answer as good as any.
     pub fn evaluate(&self, graph: &Graph, facts: &Facts) -> Result<BTreeSet<NodeName>, Diagnostics> {
         let mut found = Diagnostics::default();
         let all = || graph.models().map(|model| model.name.clone()).collect::<BTreeSet<_>>();
@@ -119,7 +120,7 @@ impl Selection {
         let selected = if self.select.is_empty() { all() } else { union(&self.select, false) };
         let excluded = union(&self.exclude, true);
         let left: BTreeSet<NodeName> = selected.difference(&excluded).cloned().collect();
-        if left.is_empty() && found.is_empty() {
+        if left.is_empty() && found.is_empty() && !self.depends_on_facts() {
             found.push(Diagnostic::error(code::SELECTS_NOTHING, "the selection leaves no model"));
         }
         found.or_ok(left)
