@@ -57,6 +57,18 @@ impl Commit {
     }
 }
 
+impl Commit {
+    /// The commit after this one, the last, that takes back what `rollback` restored, as far as that
+    /// still stands; `before` is the commit it followed on. `None` if nothing of it stands.
+    #[must_use]
+    pub fn undoing(&self, rollback: &Self, before: &Self, by: Restorer) -> Option<Self> {
+        let stands = |entry: &TableEntry| entry.built_in == rollback.version;
+        let mut target = before.clone();
+        target.tables.retain(|name, _| self.tables.get(name).is_some_and(stands));
+        self.restoring(&target, by)
+    }
+}
+
 /// Whether both promise the same and lie in the same files.
 fn is_same(old: &TableEntry, new: &TableEntry) -> bool {
     old.contract == new.contract && old.parts == new.parts && old.fingerprint == new.fingerprint
@@ -79,5 +91,49 @@ impl Lake {
             }
         }
         Ok(named)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{attempt, name, next, root};
+    use super::*;
+    use crate::lake::CommitOutcome;
+
+    fn by(last: &Commit, word: &str) -> Restorer {
+        Restorer {
+            pipeline: last.pipeline.clone(),
+            attempt: attempt(word),
+            run_id: word.to_owned(),
+            committed_at: last.committed_at,
+            engine_version: last.engine_version.clone(),
+        }
+    }
+
+    async fn publish(lake: &Lake, commit: &Commit) {
+        assert_eq!(lake.try_commit(commit).await.unwrap(), CommitOutcome::Committed);
+    }
+
+    #[tokio::test]
+    async fn what_others_published_after_a_rollback_is_not_taken_back_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = root(&folder).await;
+        let first = next(&lake, None, &["a", "b"], "t1").await;
+        publish(&lake, &first).await;
+        let second = next(&lake, Some(&first), &["a", "b"], "t2").await;
+        publish(&lake, &second).await;
+        let rollback = second.restoring(&first, by(&second, "back")).expect("both tables differ");
+        publish(&lake, &rollback).await;
+        assert_eq!(rollback.restores, Some(1));
+        assert_eq!(rollback.tables[&name("a")].parts, first.tables[&name("a")].parts);
+        assert_eq!(rollback.restoring(&first, by(&rollback, "again")), None);
+
+        let fourth = next(&lake, Some(&rollback), &["a"], "t4").await;
+        publish(&lake, &fourth).await;
+        let undone = fourth.undoing(&rollback, &second, by(&fourth, "undo")).expect("`b` still stands");
+        assert_eq!(undone.tables[&name("a")], fourth.tables[&name("a")], "another built it");
+        assert_eq!(undone.tables[&name("b")].parts, second.tables[&name("b")].parts);
+        publish(&lake, &undone).await;
+        assert_eq!(undone.undoing(&rollback, &second, by(&undone, "undo2")), None);
     }
 }

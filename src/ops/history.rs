@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, code};
 use crate::ident::{NodeName, PipelineName};
 use crate::interval::{Instant, spoken};
 use crate::lake::{Commit, Lake, Recovered};
-use crate::project::{self, Location, Pipeline};
+use crate::project::{self, Location, Pipeline, Project};
 use crate::store;
 
 /// The word for the run that published last.
@@ -70,7 +70,7 @@ pub async fn history(around: &Surroundings, common: &Common, limit: usize) -> Re
     let oldest = lake.oldest_kept().await?;
     let root = lake.store().url().to_string();
     // With `--root` there may be no project, or another one: then nobody knows the zone.
-    let pipeline = project::load(&location(around, common)).ok().map(|project| project.pipeline);
+    let pipeline = project(around, common).ok().map(|project| project.pipeline);
     let versions = commits.iter().map(|commit| version(commit, pipeline.as_ref(), oldest)).collect();
     Ok(History { root, versions })
 }
@@ -160,11 +160,15 @@ pub(super) async fn published(around: &Surroundings, common: &Common) -> Result<
     let store = match &common.root {
         Some(root) => store::open(root, &around.folder, &around.access()?)?,
         None => {
-            let project = project::load(&location(around, common))?;
+            let project = project(around, common)?;
             context::root(around, common, &project.pipeline)?
         }
     };
     Ok(Lake::open(store).await?)
+}
+
+pub(super) fn project(around: &Surroundings, common: &Common) -> Result<Project, Error> {
+    Ok(project::load(&location(around, common))?)
 }
 
 fn location(around: &Surroundings, common: &Common) -> Location {

@@ -68,7 +68,7 @@ pub async fn rollback(around: &Surroundings, common: &Common, version: &str) -> 
         if target.version < oldest {
             return Err(history::files_removed(target.version, oldest).into());
         }
-        let pipeline = pipeline(common, &last)?;
+        let pipeline = pipeline(around, common, &last)?;
         let name = if race == 0 { run_id.clone() } else { format!("{run_id}-{}", race + 1) };
         let by = restorer(around, &pipeline, &run_id, &name)?;
         let root = lake.store().url().to_string();
@@ -86,26 +86,33 @@ pub async fn rollback(around: &Surroundings, common: &Common, version: &str) -> 
         tell_the_world(around, &lake, &commit).await;
         return Ok(told(root, &last, &target, &commit, Some(run_id)));
     }
-    let lost = Diagnostic::error(code::LOST_RACE, "other runs published first, again and again");
-    Err(lost.help("roll back when they are done").into())
+    Err(lost("when they are done").into())
 }
 
-/// Whose tables are rolled back: those of the only pipeline that publishes here, or of the one named.
-fn pipeline(common: &Common, last: &Commit) -> Result<PipelineName, Diagnostic> {
+/// Whose tables are rolled back: those of the pipeline that is named or that the project has; with
+/// nothing but a root, those of the only pipeline that publishes there.
+fn pipeline(around: &Surroundings, common: &Common, last: &Commit) -> Result<PipelineName, Error> {
     let owners: BTreeSet<&PipelineName> = last.tables.values().map(|entry| &entry.owner).collect();
-    let is_meant = |owner: &&&PipelineName| common.pipeline.as_deref() == Some(owner.as_str());
-    if let Some(owner) = owners.iter().find(is_meant) {
-        return Ok((*owner).clone());
-    }
-    match (owners.first(), owners.len(), &common.pipeline) {
-        (Some(only), 1, None) => Ok((*only).clone()),
-        _ => {
-            let names: Vec<String> = owners.iter().map(|owner| format!("`{owner}`")).collect();
-            let message = "it is not clear whose tables are to be rolled back";
-            let found = Diagnostic::error(code::BAD_REQUEST, message);
-            Err(found.help(format!("say whose with `-p`: here publish {}", names.join(", "))))
+    let named = |name: &str| owners.iter().find(|owner| owner.as_str() == name).map(|owner| (*owner).clone());
+    let meant = match &common.pipeline {
+        Some(name) if named(name).is_some() => named(name),
+        None if common.root.is_some() => {
+            owners.first().filter(|_| owners.len() == 1).map(|only| (*only).clone())
         }
-    }
+        // The name of a file, or none: then the project says it.
+        _ => match history::project(around, common) {
+            Ok(project) => named(project.pipeline.name.as_str()),
+            // With a root no project is needed.
+            Err(_) if common.root.is_some() => None,
+            Err(found) => return Err(found),
+        },
+    };
+    meant.ok_or_else(|| {
+        let names: Vec<String> = owners.iter().map(|owner| format!("`{owner}`")).collect();
+        let message = "it is not clear whose tables are to be rolled back";
+        let found = Diagnostic::error(code::BAD_REQUEST, message);
+        found.help(format!("say whose with `-p`: here publish {}", names.join(", "))).into()
+    })
 }
 
 fn attempt(word: &str) -> Result<AttemptId, Diagnostic> {
@@ -147,22 +154,33 @@ async fn publish(around: &Surroundings, lake: &Lake, commit: &Commit) -> Result<
     Ok(matches!(outcome, CommitOutcome::Committed | CommitOutcome::AlreadyOurs))
 }
 
-/// Publishes again what was published before a rollback whose files a clean-up was removing.
+/// Takes back a rollback whose files a clean-up was removing, as far as nobody built those tables since.
 async fn take_back(
     around: &Surroundings,
     lake: &Lake,
     before: &Commit,
     rollback: &Commit,
 ) -> Result<(), Error> {
-    let name = format!("{}-back", rollback.run_id);
-    let by = restorer(around, &rollback.pipeline, &name, &name)?;
-    if let Some(commit) = rollback.restoring(before, by)
-        && publish(around, lake, &commit).await?
-    {
-        tell_the_world(around, lake, &commit).await;
+    for race in 1..=RACES {
+        let last = lake.last_commit().await?.ok_or_else(history::nothing_published)?;
+        let name = format!("{}-back-{race}", rollback.run_id);
+        let by = restorer(around, &rollback.pipeline, &name, &name)?;
+        let Some(commit) = last.undoing(rollback, before, by) else { break };
+        if publish(around, lake, &commit).await? {
+            tell_the_world(around, lake, &commit).await;
+            break;
+        }
+        if race == RACES {
+            return Err(lost(&format!("now: `goodwill rollback {}`", before.version)).into());
+        }
     }
     lake.roll_forward().await?;
     Ok(())
+}
+
+fn lost(then: &str) -> Diagnostic {
+    let lost = Diagnostic::error(code::LOST_RACE, "other runs published first, again and again");
+    lost.help(format!("roll back {then}"))
 }
 
 fn cleaned_meanwhile(version: u64) -> Diagnostic {

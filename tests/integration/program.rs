@@ -183,6 +183,11 @@ impl Project {
         self.sources.as_deref().unwrap()
     }
 
+    /// Whether its sources and root lie in a bucket.
+    pub(crate) fn is_in_a_bucket(&self) -> bool {
+        self.bucket.is_some()
+    }
+
     /// Where it publishes, as files.
     pub(crate) fn root(&self) -> PathBuf {
         self.bucket.as_ref().map_or_else(|| self.folder().join("out"), |bucket| bucket.folder.join("out"))

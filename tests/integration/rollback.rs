@@ -98,7 +98,12 @@ fn only_what_is_there_can_be_restored() {
     let told = project.goodwill(&["rollback", "7"]).ended_with(2).stderr;
     assert!(told.contains("error[GW0304]: no version or run `7` is published"), "{told}");
     let told =
-        project.goodwill(&["rollback", "1", "-p", "nobody", "--root", project.root().to_str().unwrap()]);
+        project.goodwill(&["rollback", "1", "-p", "pipelines/customer_intelligence.yml"]).ended_with(0);
+    assert!(told.stdout.starts_with("nothing to do"), "a pipeline may be named by its file");
+    let told = project.goodwill(&["rollback", "1", "-p", "nobody"]).ended_with(2).stderr;
+    assert!(told.contains("error[GW0112]"), "{told}");
+    let told =
+        project.goodwill(&["rollback", "1", "-p", "other", "--root", project.root().to_str().unwrap()]);
     let told = told.ended_with(2).stderr;
     assert!(told.contains("it is not clear whose tables are to be rolled back"), "{told}");
     assert!(told.contains("here publish `customer_intelligence`"), "{told}");
