@@ -12,7 +12,7 @@ use crate::engine::{Engine, Typed};
 use crate::graph::{Facts, Graph};
 use crate::ident::NodeName;
 use crate::interval::Instant;
-use crate::lake::Lake;
+use crate::lake::{Commit, Lake};
 use crate::plan::{self, AuditResult, SourceResult, TypedGraph};
 use crate::project::{self, Model, Pipeline, UnitTest};
 use crate::query::{Parameters, TableName, ValueType};
@@ -71,22 +71,36 @@ pub async fn test(around: &Surroundings, common: &Common, kind: TestKind) -> Res
     let selected = asked.selection.evaluate(&asked.graph, &facts)?;
     let published = lake.filter(|_| kind != TestKind::Unit);
     let state = world(around, common, &asked.graph, published.as_ref()).await?;
-    let (times, typed) = (asked.times, asked.analyze(&state)?);
+    let (times, mut typed) = (asked.times, asked.analyze(&state)?);
     let scratch = Scratch::of(around, &(around.fresh_word)())?;
     scratch.sweep().await;
     let engine = context::engine(around, common, Some(&typed.graph.project().pipeline), scratch.path())?;
-    let bench = Bench { engine: &engine, typed: &typed, state: &state, selected: &selected };
     let mut report = TestReport::default();
     if kind != TestKind::Data {
+        let bench = Bench { engine: &engine, typed: &typed, state: &state, selected: &selected };
         unit_tests(bench, times, &mut report).await?;
     }
-    if let Some(lake) = published.filter(|_| state.last.is_some()) {
+    if let Some((lake, last)) = published.zip(state.last.as_ref()) {
+        let (as_of, known_at) = published_times(common, &typed, last).unwrap_or(times);
+        typed.parameters.extend(project::bind(
+            &typed.graph.project().pipeline,
+            &common.vars,
+            as_of,
+            known_at,
+        )?);
+        let bench = Bench { engine: &engine, typed: &typed, state: &state, selected: &selected };
         data_tests(bench, &lake, &mut report).await?;
     } else if kind == TestKind::Data {
         let nothing = Diagnostic::error(code::NOT_PUBLISHED, "nothing is published to test");
         return Err(nothing.help("publish first: `goodwill run`").into());
     }
     Ok(report)
+}
+
+/// What the published tables look from: their rules hold as seen from there, not from today.
+fn published_times(common: &Common, typed: &TypedGraph, last: &Commit) -> Option<(Instant, Instant)> {
+    let is_ours = last.pipeline == typed.graph.project().pipeline.name;
+    (common.as_of.is_none() && is_ours).then_some((last.as_of, last.known_at))
 }
 
 /// The schemas of the sources, from the lock where there is one.
