@@ -125,6 +125,7 @@ fn yaml_without_bounds_ends_in_a_finding() {
 fn published_tables_are_tested_as_seen_from_their_own_day() {
     let project = Project::demo();
     project.run(&["--as-of", "2025-07-01"]).ended_with(0);
-    let told = project.goodwill(&["test", "--data"]).ended_with(0).stdout;
+    let sources = project.sources().to_str().unwrap();
+    let told = project.goodwill(&["test", "--data", "--sources", sources]).ended_with(0).stdout;
     assert!(told.contains("data tests passed, 0 failed"), "{told}");
 }
