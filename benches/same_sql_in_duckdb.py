@@ -269,8 +269,8 @@ def plan(goodwill, project, data, threads):
         name = model["name"]
         if model["path"].startswith("goodwill/"):
             continue
-        if model["materialized"] != "table":
-            sys.exit(f"{name} is a {model['materialized']}: this script knows tables only")
+        if model["materialized"] not in ("table", "snapshot"):
+            sys.exit(f"{name} is a {model['materialized']}: this script knows tables and snapshots only")
         contract = contracts.get(name) or {"columns": made[name]["columns"]}
         models[name] = {
             "name": name,
@@ -453,6 +453,8 @@ def create(connection, model, text, values):
     bound = {name: values[name] for name in named}
     statement = f"create or replace table {model['name']} as select {columns} from (\n{text}\n) as model"
     connection.execute(statement, bound or None)
+    # One day only is built here: the latest snapshot is all there is.
+    connection.execute(f"create or replace view {model['name']}_latest as select * from {model['name']}")
 
 
 def typed(kind, text):

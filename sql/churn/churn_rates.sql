@@ -8,8 +8,8 @@ with month_ends as (
     select distinct
         definition,
         snapshot_date
-    from churn_snapshots
-    where as_of = $as_of_day and state is not null
+    from churn_snapshots_latest
+    where state is not null
 ),
 
 firsts as (
@@ -59,8 +59,8 @@ leavers as (
             as net_sales_lost,
         sum(previous_contribution_12m) filter (where state = 'churned')
             as contribution_lost
-    from churn_snapshots
-    where as_of = $as_of_day and previous_state = 'active'
+    from churn_snapshots_latest
+    where previous_state = 'active'
     group by definition, snapshot_date, previous_tier
 ),
 
@@ -83,8 +83,8 @@ stayers as (
         0 as opening_net_sales,
         0 as net_sales_lost,
         0 as contribution_lost
-    from churn_snapshots
-    where as_of = $as_of_day and state = 'active'
+    from churn_snapshots_latest
+    where state = 'active'
     group by definition, snapshot_date, tier
 ),
 

@@ -13,8 +13,7 @@ with ranked as (
         cast(
             row_number() over (order by net_sales, customer_id) as bigint
         ) as sales_rank
-    from value_tiers
-    where as_of = $as_of_day
+    from value_tiers_latest
 ),
 
 curves as (

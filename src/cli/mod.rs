@@ -124,6 +124,7 @@ fn form(display: &DisplayFlags, logs: Logs, console: Console) -> Form {
 const fn timeout(command: &Command) -> Option<Duration> {
     match command {
         Command::Run(args) => args.conduct.timeout,
+        Command::Backfill(args) => args.timeout,
         _ => None,
     }
 }
@@ -133,6 +134,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<Exit, ops::Erro
         // These stop by themselves, and tell what became of what they had begun.
         Command::Demo(args) => commands::demo(session, &args).await,
         Command::Run(args) => commands::run(session, &args).await,
+        Command::Backfill(args) => commands::backfill(session, &args).await,
         command => {
             let mut stop = session.around.stop.clone();
             tokio::select! {
@@ -164,6 +166,7 @@ async fn answer(session: &Session, command: Command) -> Result<Exit, ops::Error>
         Command::Completions(args) => commands::completions(session, &args),
         Command::Demo(args) => commands::demo(session, &args).await,
         Command::Run(args) => commands::run(session, &args).await,
+        Command::Backfill(args) => commands::backfill(session, &args).await,
     }
 }
 

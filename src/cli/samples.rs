@@ -2,7 +2,7 @@
 
 use crate::ident::{AttemptId, PipelineName};
 use crate::interval::Instant;
-use crate::plan::{Ending, Outcome, Plan};
+use crate::plan::{Ending, Outcome, Plan, Purpose};
 
 /// A run without steps that ended so.
 pub(super) fn outcome(ending: Ending) -> Outcome {
@@ -26,6 +26,7 @@ fn plan() -> Plan {
     Plan {
         format: 1,
         pipeline: PipelineName::parse("sample").expect("a name"),
+        purpose: Purpose::Run,
         as_of: Instant::from_micros(0),
         time_zone: "UTC".to_owned(),
         known_at: Instant::from_micros(0),

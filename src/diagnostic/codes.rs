@@ -105,6 +105,7 @@ codes! {
     FORMAT_TOO_NEW = 305, Project, "the root was written by a newer Goodwill";
     STORE_IGNORES_PRECONDITIONS = 306, Project, "the store does not honour create-if-absent";
     FOLDER_NOT_EMPTY = 307, Project, "a project would overwrite files";
+    HISTORY_DOES_NOT_FIT = 310, Project, "a snapshot's contract does not fit those published before";
     // 04: inputs
     MISSING_SOURCE = 401, Input, "a source has no files";
     UNREADABLE_FILE = 402, Input, "a Parquet file is truncated or corrupt";

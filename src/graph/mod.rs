@@ -57,6 +57,14 @@ pub struct Input {
     pub place: Place,
 }
 
+impl Input {
+    /// Whether a snapshot's latest state is meant, not its history: its table is called otherwise.
+    #[must_use]
+    pub fn is_latest(&self) -> bool {
+        matches!(&self.node, Node::Model(name) if self.table.node() != name)
+    }
+}
+
 /// A sound project: every name resolved, models inputs first.
 #[derive(Debug, Clone)]
 pub struct Graph {

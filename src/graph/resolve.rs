@@ -31,6 +31,7 @@ pub fn resolve(project: Project) -> Result<Graph, Diagnostics> {
         });
         audit_inputs.insert(model.name.clone(), audits.collect());
         check_publication(model, &mut found);
+        check_latest(&project, model, &mut found);
         check_requires(&project, model, &mut found);
     }
     check_variables(&project, &mut found);
@@ -80,7 +81,8 @@ fn meaning(project: &Project, written: &InputRef) -> Option<(TableName, Node)> {
         TableName::Source(name) if is_told(name) => Node::Source(name.clone()),
         TableName::Bare(name) if project.models.contains_key(name) => Node::Model(name.clone()),
         TableName::Bare(name) | TableName::Source(name) if is_source(name) => Node::Source(name.clone()),
-        _ => return None,
+        TableName::Bare(name) => Node::Model(project.snapshot_of(name)?.name.clone()),
+        TableName::Source(_) => return None,
     };
     Some((table, node))
 }
@@ -112,6 +114,11 @@ fn unknown_variable(project: &Project, name: &str, place: Place) -> Diagnostic {
 
 fn check_publication(model: &Model, found: &mut Diagnostics) {
     if model.visibility == Visibility::Internal {
+        if model.is_snapshot() {
+            let message = format!("snapshot `{}` is not published, so no history of it is kept", model.name);
+            let wrong = Diagnostic::error(code::WRONG_VALUE, message).at(model.place.clone());
+            found.push(wrong.help("add it to `publish:`, or write `materialized: table`"));
+        }
         return;
     }
     if model.materialization == Materialization::View {
@@ -123,6 +130,18 @@ fn check_publication(model: &Model, found: &mut Diagnostics) {
         let message = format!("published table `{}` has no grain", model.name);
         let missing = Diagnostic::error(code::MISSING_KEY, message).at(model.place.clone());
         found.push(missing.help("write `grain: [columns that identify a row]`"));
+    }
+}
+
+/// The latest snapshot has a name of its own, which nothing else may have.
+fn check_latest(project: &Project, model: &Model, found: &mut Diagnostics) {
+    let Some(latest) = model.latest() else { return };
+    let source = project.pipeline.sources.get(&latest).map(|source| source.place.clone());
+    let taken = project.models.get(&latest).map(|other| other.place.clone()).or(source);
+    if let Some(place) = taken {
+        let message = format!("`{latest}` is the latest snapshot of `{}`", model.name);
+        let twice = Diagnostic::error(code::DUPLICATE_NAME, message).at(place);
+        found.push(twice.help("give one of them another name"));
     }
 }
 

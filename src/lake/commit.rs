@@ -239,7 +239,7 @@ pub struct MadeFrom {
 }
 
 /// Which rows of a table a part holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Slice {
     /// All rows.
@@ -348,6 +348,13 @@ impl TableEntry {
     /// The files of all parts, in order.
     pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
         self.parts.iter().flat_map(|part| &part.files)
+    }
+
+    /// The snapshot of the latest day, if the table keeps snapshots.
+    #[must_use]
+    pub fn latest_snapshot(&self) -> Option<&Part> {
+        let snapshots = self.parts.iter().filter(|part| matches!(part.slice, Slice::Snapshot { .. }));
+        snapshots.max_by_key(|part| part.slice)
     }
 
     /// How many rows the table has.

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a function of the commit and the root's address: any program writes the same.
 
-use super::{Commit, FileEntry, Lake, LakeError, TableEntry, layout};
+use super::{Commit, FileEntry, Lake, LakeError, Part, TableEntry, TableType, layout};
 use crate::ident::NodeName;
 use crate::store::Key;
 
@@ -34,14 +34,17 @@ fn duckdb(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
         commit,
         &["DuckDB: duckdb -init duckdb.sql, or .read duckdb.sql; all views change at once."],
     );
-    let views = each_table(commit, |table, entry| {
-        let files = addresses(lake, table, entry, |key| lake.store().locate(key))?;
+    let views = each_view(commit, |view| {
+        let files = view.addresses(lake, |key| lake.store().locate(key))?;
         let files: Vec<String> = files.iter().map(|file| format!("    {}", quoted(file))).collect();
+        // Snapshots from before a column was added do not have it.
+        let by_name = if view.parts.len() > 1 { ", union_by_name = true" } else { "" };
         Ok(format!(
-            "\ncreate or replace view {table} as\nselect * from read_parquet([\n{}\n]);\n\
-             comment on view {table} is {};\n",
+            "\ncreate or replace view {0} as\nselect * from read_parquet([\n{1}\n]{by_name});\n\
+             comment on view {0} is {2};\n",
+            view.name,
             files.join(",\n"),
-            quoted(&entry.contract.description)
+            quoted(&view.entry.contract.description)
         ))
     })?;
     Ok(format!("{header}begin transaction;\n{views}\ncommit;\n"))
@@ -49,12 +52,16 @@ fn duckdb(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
 
 fn spark(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
     let header = header("--", commit, &["Spark: spark-sql -i spark.sql"]);
-    let views = each_table(commit, |table, entry| {
-        let files = addresses(lake, table, entry, |key| lake.store().plain_url(key))?;
-        let select = |file: &String| format!("select * from parquet.`{}`", file.replace('`', "``"));
-        let selects: Vec<String> = files.iter().map(select).collect();
+    let views = each_view(commit, |view| {
+        let mut selects = Vec::new();
+        for part in view.parts {
+            for file in &part.files {
+                let url = lake.store().plain_url(&lake.file_key(view.table, file)?).replace('`', "``");
+                selects.push(format!("select {} from parquet.`{url}`", view.columns_of(file)));
+            }
+        }
         let select = selects.join("\nunion all\n");
-        Ok(format!("\ncreate or replace temporary view {table} as\n{select};\n"))
+        Ok(format!("\ncreate or replace temporary view {} as\n{select};\n", view.name))
     })?;
     Ok(header + &views)
 }
@@ -68,14 +75,20 @@ fn trino(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
             "each run. A view is pinned to the version of each table that belongs to this commit.",
         ],
     );
-    let views = each_table(commit, |table, entry| {
+    let views = each_view(commit, |view| {
+        let Shown { name, table, entry, .. } = view;
+        let log = format!("goodwill.{table}_log for version as of {}", entry.delta.version);
+        if view.is_latest {
+            return Ok(format!(
+                "\ncreate or replace view {name} as\nselect * from {log}\n\
+                 where {SNAPSHOT_DAY} = (select max({SNAPSHOT_DAY}) from {log});\n"
+            ));
+        }
         let folder = quoted(&lake.store().plain_url(&layout::table(table)?));
         Ok(format!(
             "\n-- call system.register_table(schema_name => 'goodwill', table_name => '{table}_log', \
              table_location => {folder});\n\
-             create or replace view {table} as\n\
-             select * from goodwill.{table}_log for version as of {};\n",
-            entry.delta.version
+             create or replace view {name} as\nselect * from {log};\n"
         ))
     })?;
     Ok(header + &views)
@@ -87,39 +100,79 @@ fn powerbi(lake: &Lake, commit: &Commit) -> Result<String, LakeError> {
         commit,
         &["Power BI: Get data, Blank query, Advanced editor, paste; then click on a table."],
     );
-    let tables = each_table(commit, |table, entry| {
-        let files = addresses(lake, table, entry, |key| lake.store().locate(key))?;
+    let tables = each_view(commit, |view| {
+        let files = view.addresses(lake, |key| lake.store().locate(key))?;
         let read = |file: &String| {
             format!("            Parquet.Document(File.Contents(\"{}\"))", file.replace('"', "\"\""))
         };
         let reads: Vec<String> = files.iter().map(read).collect();
-        Ok(format!("        {table} = Table.Combine({{\n{}\n        }}),\n", reads.join(",\n")))
+        Ok(format!("        {} = Table.Combine({{\n{}\n        }}),\n", view.name, reads.join(",\n")))
     })?;
     let tables = tables.trim_end_matches(",\n");
     Ok(format!("{header}let\n    Tables = [\n{tables}\n    ]\nin\n    Tables\n"))
 }
 
-fn each_table(
+/// A table under a name: all of it, or the latest of its snapshots.
+struct Shown<'a> {
+    name: String,
+    table: &'a NodeName,
+    entry: &'a TableEntry,
+    parts: &'a [Part],
+    is_latest: bool,
+}
+
+impl Shown<'_> {
+    fn addresses(&self, lake: &Lake, address: impl Fn(&Key) -> String) -> Result<Vec<String>, LakeError> {
+        let files = self.parts.iter().flat_map(|part| &part.files);
+        files.map(|file| lake.file_key(self.table, file).map(|key| address(&key))).collect()
+    }
+
+    /// The columns to read of one file: all, unless it is from before one was added.
+    fn columns_of(&self, file: &FileEntry) -> String {
+        let columns = &self.entry.contract.columns;
+        if columns.iter().all(|column| file.columns.contains_key(&column.name)) {
+            return "*".to_owned();
+        }
+        let read = columns.iter().map(|column| {
+            if file.columns.contains_key(&column.name) {
+                return column.name.clone();
+            }
+            format!("cast(null as {}) as {}", spark_type(column.data_type), column.name)
+        });
+        read.collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn spark_type(data_type: TableType) -> String {
+    match data_type {
+        TableType::Varchar => "string".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The column that tells the day of a snapshot.
+const SNAPSHOT_DAY: &str = "as_of";
+
+fn each_view(
     commit: &Commit,
-    text: impl Fn(&NodeName, &TableEntry) -> Result<String, LakeError>,
+    text: impl Fn(&Shown<'_>) -> Result<String, LakeError>,
 ) -> Result<String, LakeError> {
-    commit.tables.iter().map(|(table, entry)| text(table, entry)).collect()
+    let mut views = String::new();
+    for (table, entry) in &commit.tables {
+        let (name, parts) = (table.to_string(), entry.parts.as_slice());
+        views.push_str(&text(&Shown { name, table, entry, parts, is_latest: false })?);
+        if let Some(latest) = entry.latest_snapshot() {
+            let (name, parts) = (format!("{table}_latest"), std::slice::from_ref(latest));
+            views.push_str(&text(&Shown { name, table, entry, parts, is_latest: true })?);
+        }
+    }
+    Ok(views)
 }
 
 fn header(mark: &str, commit: &Commit, how: &[&str]) -> String {
     let (version, as_of) = (commit.version, commit.as_of);
     let first = format!("{mark} Generated by Goodwill: version {version} of all tables, as of {as_of}.\n");
     how.iter().fold(first, |text, line| text + mark + " " + line + "\n")
-}
-
-fn addresses(
-    lake: &Lake,
-    table: &NodeName,
-    entry: &TableEntry,
-    address: impl Fn(&Key) -> String,
-) -> Result<Vec<String>, LakeError> {
-    let of_file = |file: &FileEntry| lake.file_key(table, file).map(|key| address(&key));
-    entry.files().map(of_file).collect()
 }
 
 fn quoted(text: &str) -> String {

@@ -276,8 +276,8 @@ fn of_demo(cause: &DemoError) -> Error {
 async fn headlines(around: &Surroundings, common: &Common) -> Option<Headlines> {
     let sales = "select sum(net_sales) as net_sales, count(*) filter (where orders > 0) as buyers \
                  from customer_pnl where period = 'trailing_12_months'";
-    let tiers = "select tier, count(*) as customers from value_tiers group by tier order by tier";
-    let share = "select whale_share from value_concentration where percentile = 20";
+    let tiers = "select tier, count(*) as customers from value_tiers_latest group by tier order by tier";
+    let share = "select whale_share from value_concentration_latest where percentile = 20";
     let sales = rows(around, common, sales).await?;
     let tiers = rows(around, common, tiers).await?;
     let share = rows(around, common, share).await?;

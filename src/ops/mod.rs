@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use crate::engine::Values;
 use crate::interval::Instant;
-use crate::plan::{Observer, Refresh};
+use crate::plan::{Observer, Purpose, Refresh};
 use crate::store::Access;
 
+mod backfill;
 mod check;
 mod connect;
 mod context;
@@ -35,6 +36,7 @@ mod show;
 mod test;
 mod verify;
 
+pub use backfill::{BackfillRequest, Backfilled, Every, backfill};
 pub use check::{Checked, SchemaOrigin, check};
 pub use connect::{Connection, connect};
 pub use demo::{Demo, DemoEnd, DemoRequest, Headlines, Made, OnProgress, SourceSize, TierSize, demo};
@@ -108,6 +110,8 @@ pub struct Common {
     pub known_at: Option<String>,
     /// Whether unchanged tables are built again.
     pub refresh: Refresh,
+    /// What tables are built for.
+    pub purpose: Purpose,
     /// Streams within a step.
     pub threads: Option<usize>,
     /// The most memory to use, in bytes.

@@ -1,10 +1,9 @@
 //! `plan`: what a run would do, and why.
 
-use super::facts::last_failures;
 use super::{Common, Error, Surroundings, context};
 use crate::diagnostic::Diagnostics;
 use crate::lake::Lake;
-use crate::plan::{self, Plan, Request};
+use crate::plan::{self, Plan};
 use crate::state;
 
 /// A plan, for programs and for people.
@@ -31,8 +30,7 @@ pub async fn plan(around: &Surroundings, common: &Common) -> Result<Planned, Err
     let last = lake.last_commit().await?;
     let state = state::pin(&asked.graph, &sources, last).await?;
     let typed = asked.analyze(&state)?;
-    let failed = last_failures(&lake, common, &asked.pipeline().name).await?;
-    let request = Request { selection: asked.selection, refresh: common.refresh, failed };
+    let request = asked.request(&lake, common).await?;
     let plan = plan::build(&typed, &state, &request)?;
     let text = plan::explain(&plan);
     Ok(Planned { plan, text, warnings: state.warnings().cloned().collect() })

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::facts::last_failures;
 use super::scratch::Scratch;
 use super::{Common, Error, OnFailure, Publication, Surroundings, context, freshness};
 use crate::count::counted;
 use crate::diagnostic::{Diagnostic, code};
 use crate::ident::AttemptId;
 use crate::lake::{self, Commit, Lake, Recovered};
-use crate::plan::{self, Ending, Event, Outcome, Phase, Plan, Request};
+use crate::plan::{self, Ending, Event, Outcome, Phase, Plan};
 use crate::report;
 use crate::run::{self, AfterFailure, Ended, Job, Mode, Until};
 use crate::state::{self, State};
@@ -49,8 +48,7 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
         lake::step("before_plan");
         let typed = asked.analyze(&state)?;
         let late = freshness::gate(around, common, &engine, &typed, &state).await?;
-        let failed = last_failures(&lake, common, &pipeline.name).await?;
-        let request = Request { selection: asked.selection.clone(), refresh: common.refresh, failed };
+        let request = asked.request(&lake, common).await?;
         let plan = plan::build(&typed, &state, &request)?;
         if plan.is_empty() {
             let warnings = state.warnings().chain(late.iter()).cloned().collect();

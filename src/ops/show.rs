@@ -12,9 +12,9 @@ use crate::engine::{self, Binding, Bindings, Cut, DataFile, Relation};
 use crate::graph::Graph;
 use crate::ident::NodeName;
 use crate::interval::spoken;
-use crate::lake::{Commit, Lake, TableEntry};
+use crate::lake::{Commit, Lake, Part, TableEntry};
 use crate::plan::{self, Request};
-use crate::project;
+use crate::project::{self, LATEST, Model};
 use crate::query::{self, Query, TableName};
 use crate::run;
 use crate::state;
@@ -64,7 +64,7 @@ pub async fn show(around: &Surroundings, common: &Common, request: &ShowRequest)
     let tables = needed(&query);
     let all_published = last.as_ref().filter(|commit| {
         tables.iter().all(|table| match table {
-            TableName::Bare(name) => commit.tables.contains_key(name),
+            TableName::Bare(name) => stored(commit, name).is_some(),
             TableName::Source(_) => false,
         })
     });
@@ -82,8 +82,12 @@ fn parse(what: &str, graph: &Graph, last: Option<&Commit>) -> Result<Query, Erro
     if word.contains(char::is_whitespace) {
         return Ok(query::parse(&SourceFile::new("query", what))?);
     }
-    let models = graph.models().map(|model| model.name.to_string());
-    let published = last.into_iter().flat_map(|commit| commit.tables.keys().map(ToString::to_string));
+    let latest = graph.models().filter_map(Model::latest);
+    let models = graph.models().map(|model| model.name.clone()).chain(latest).map(|name| name.to_string());
+    let published = last.into_iter().flat_map(|commit| &commit.tables).flat_map(|(name, entry)| {
+        let latest = entry.latest_snapshot().map(|_| format!("{name}{LATEST}"));
+        std::iter::once(name.to_string()).chain(latest)
+    });
     let sources = graph.project().pipeline.sources.keys();
     let sources = sources.flat_map(|name| [name.to_string(), format!("sources.{name}")]);
     let known: Vec<String> = models.chain(published).chain(sources).collect();
@@ -94,8 +98,10 @@ fn parse(what: &str, graph: &Graph, last: Option<&Commit>) -> Result<Query, Erro
             None => unknown.help("type `goodwill ls` to see what there is"),
         }));
     }
-    let order =
-        graph.models().find(|model| model.name.as_str() == word).map(|model| &model.contract.order_by);
+    let is_meant = |model: &&Model| {
+        model.name.as_str() == word || model.latest().is_some_and(|latest| latest.as_str() == word)
+    };
+    let order = graph.models().find(is_meant).map(|model| &model.contract.order_by);
     let order =
         order.filter(|order| !order.is_empty()).map(|order| format!(" order by {}", order.join(", ")));
     let text = format!("select * from {word}{}", order.unwrap_or_default());
@@ -121,8 +127,7 @@ async fn published(asking: &Asking<'_>, commit: &Commit) -> Result<Shown, Error>
     let mut relations = Vec::new();
     let mut bindings = Bindings::new();
     for table in needed(query) {
-        let name = table.node().clone();
-        let Some(entry) = commit.tables.get(&name) else { continue };
+        let Some(Stored { name, entry, parts }) = stored(commit, table.node()) else { continue };
         let schema = schema(entry);
         relations.push(Relation {
             name: table.clone(),
@@ -130,7 +135,7 @@ async fn published(asking: &Asking<'_>, commit: &Commit) -> Result<Shown, Error>
             keys: vec![entry.contract.grain.clone()],
             defined_in: None,
         });
-        bindings.insert(table, files(lake, &name, entry, schema)?);
+        bindings.insert(table, files(lake, &Stored { name, entry, parts }, schema)?);
     }
     let typed = engine::analyze(query, &relations, &asked.parameters)?;
     let scratch = Scratch::of(around, &(around.fresh_word)())?;
@@ -150,13 +155,30 @@ fn schema(entry: &TableEntry) -> SchemaRef {
     Arc::new(arrow::datatypes::Schema::new(entry.contract.columns.iter().map(field).collect::<Vec<_>>()))
 }
 
-fn files(lake: &Lake, name: &NodeName, entry: &TableEntry, schema: SchemaRef) -> Result<Binding, Error> {
+/// A published table, or the latest of its snapshots.
+struct Stored<'a> {
+    name: &'a NodeName,
+    entry: &'a TableEntry,
+    parts: &'a [Part],
+}
+
+/// What is published under `name`.
+fn stored<'a>(commit: &'a Commit, name: &NodeName) -> Option<Stored<'a>> {
+    if let Some((name, entry)) = commit.tables.get_key_value(name) {
+        return Some(Stored { name, entry, parts: &entry.parts });
+    }
+    let of = NodeName::parse(name.as_str().strip_suffix(LATEST)?).ok()?;
+    let (name, entry) = commit.tables.get_key_value(&of)?;
+    Some(Stored { name, entry, parts: std::slice::from_ref(entry.latest_snapshot()?) })
+}
+
+fn files(lake: &Lake, stored: &Stored<'_>, schema: SchemaRef) -> Result<Binding, Error> {
     let mut files = Vec::new();
-    for file in entry.files() {
-        let key = lake.file_key(name, file)?;
+    for file in stored.parts.iter().flat_map(|part| &part.files) {
+        let key = lake.file_key(stored.name, file)?;
         files.push(DataFile::unchanging(lake.store().clone(), key, file.bytes, file.rows));
     }
-    let sorted_by = entry.contract.order_by.clone();
+    let sorted_by = stored.entry.contract.order_by.clone();
     Ok(Binding::Parquet { files, schema, cut: Cut::default(), sorted_by })
 }
 

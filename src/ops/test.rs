@@ -82,6 +82,7 @@ pub async fn test(around: &Surroundings, common: &Common, kind: TestKind) -> Res
     }
     if let Some((lake, last)) = published.zip(state.last.as_ref()) {
         let (as_of, known_at) = published_times(common, &typed, last).unwrap_or(times);
+        (typed.as_of, typed.known_at) = (as_of, known_at);
         typed.parameters.extend(project::bind(
             &typed.graph.project().pipeline,
             &common.vars,

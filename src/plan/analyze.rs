@@ -14,7 +14,7 @@ use crate::engine::{self, Relation, Typed};
 use crate::graph::{Graph, Input, Node};
 use crate::ident::NodeName;
 use crate::interval::Instant;
-use crate::project::{Located, Model, SEGMENT_MATCHES, absent_parameter, quality};
+use crate::project::{Located, Model, SEGMENT_MATCHES, SNAPSHOT_DAY, absent_parameter, quality};
 use crate::query::{Parameters, TableName, Value};
 use crate::state::State;
 
@@ -222,7 +222,12 @@ fn of_source(
 /// What readers of `model` see: its contract, under `name`.
 #[must_use]
 pub fn relation(model: &Model, name: TableName) -> Relation {
-    let grain = Some(model.contract.grain.clone()).filter(|grain| !grain.is_empty());
+    let mut grain = model.contract.grain.clone();
+    if *name.node() != model.name {
+        // The latest snapshot has one day only.
+        grain.retain(|column| column != SNAPSHOT_DAY);
+    }
+    let grain = Some(grain).filter(|grain| !grain.is_empty());
     Relation {
         name,
         schema: model.contract.schema(),

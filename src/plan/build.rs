@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Intake, LeftOut, MadeFrom, MemoryClass, Plan, Reason, Recheck, Refresh, Request, Skipped, Step, StepKind,
-    TypedGraph, WhySkipped, fingerprint, left_out,
+    Intake, LeftOut, MadeFrom, MemoryClass, Plan, Purpose, Reason, Recheck, Refresh, Request, Skipped, Step,
+    StepKind, TypedGraph, WhySkipped, fingerprint, history, left_out,
 };
+use crate::count::counted;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::graph::{Facts, Graph, Node};
 use crate::ident::NodeName;
-use crate::lake::{Commit, TableEntry};
+use crate::lake::{Commit, Part, Slice, TableEntry};
 use crate::project::{Model, Source, Visibility};
 use crate::state::State;
 
@@ -33,13 +34,19 @@ pub fn build(typed: &TypedGraph, state: &State, request: &Request) -> Result<Pla
     let facts = Facts { modified, failed: request.failed.clone() };
     let selected = request.selection.evaluate(&typed.graph, &facts)?;
     world.refuse_foreign(&selected)?;
-    let reasons = world.reasons(&selected, request.refresh);
-    let steps = world.steps(&reasons);
-    let rechecks = world.rechecks(&reasons);
+    let reasons = world.reasons(&selected, request);
+    world.refuse_unfit(&reasons, request.refresh)?;
+    let steps = world.steps(&reasons, request.purpose);
+    let rechecks = match request.purpose {
+        Purpose::Run => world.rechecks(&reasons),
+        // No table is replaced.
+        Purpose::Backfill => Vec::new(),
+    };
     Ok(Plan {
         intakes: world.intakes(&reasons, &rechecks),
         format: FORMAT,
         pipeline: typed.graph.project().pipeline.name.clone(),
+        purpose: request.purpose,
         as_of: typed.as_of,
         time_zone: typed.graph.project().pipeline.time_zone_name.clone(),
         known_at: typed.known_at,
@@ -62,7 +69,8 @@ pub fn modified(graph: &Graph, last: Option<&Commit>) -> BTreeSet<NodeName> {
     let modified = graph.models().filter(|model| match entry(model) {
         None => model.visibility == Visibility::Published,
         Some(entry) => {
-            let then = entry.parts.first().map(|part| part.made_from.definition.as_str());
+            // Snapshots are kept by day: the last one is the newest.
+            let then = entry.parts.last().map(|part| part.made_from.definition.as_str());
             then != Some(fingerprint::definition(model).as_str())
         }
     });
@@ -99,20 +107,64 @@ impl World<'_> {
         let Some(entry) = self.entry(model) else {
             return Some(Reason::Missing);
         };
-        if entry.fingerprint == self.fingerprint(model) {
+        let Some(part) = self.current(model) else {
+            let has_other = entry.parts.iter().any(|part| matches!(part.slice, Slice::Snapshot { .. }));
+            let is_snapshot = self.typed.graph.model(model).is_some_and(Model::is_snapshot);
+            let only_day = is_snapshot && has_other;
+            return Some(if only_day { Reason::MissingSnapshot } else { Reason::DefinitionChanged });
+        };
+        if part.fingerprint == self.fingerprint(model) {
             return None;
         }
         let now = self.made_from.get(model)?;
-        let then = entry.parts.first().map(|part| &part.made_from);
-        Some(match then {
-            Some(then) if then.definition != now.definition => Reason::DefinitionChanged,
-            Some(then) if then.parameters != now.parameters => Reason::ParametersChanged,
-            Some(then) => {
-                let changed = now.inputs.iter().filter(|(name, now)| then.inputs.get(*name) != Some(now));
-                Reason::InputAdvanced { inputs: changed.map(|(name, _)| name.clone()).collect() }
-            }
-            None => Reason::DefinitionChanged,
+        let then = &part.made_from;
+        Some(if then.definition != now.definition {
+            Reason::DefinitionChanged
+        } else if then.parameters != now.parameters {
+            Reason::ParametersChanged
+        } else {
+            let changed = now.inputs.iter().filter(|(name, now)| then.inputs.get(*name) != Some(now));
+            Reason::InputAdvanced { inputs: changed.map(|(name, _)| name.clone()).collect() }
         })
+    }
+
+    /// The published rows of `model` that this run would replace.
+    fn current(&self, model: &NodeName) -> Option<&Part> {
+        self.typed.current(self.typed.graph.model(model)?, self.entry(model)?)
+    }
+
+    /// Refuses to put a snapshot beside others that its contract cannot read.
+    fn refuse_unfit(
+        &self,
+        reasons: &BTreeMap<NodeName, Reason>,
+        refresh: Refresh,
+    ) -> Result<(), Diagnostics> {
+        if refresh == Refresh::Full {
+            return Ok(());
+        }
+        let mut found = Diagnostics::default();
+        for model in self.published().filter(|model| model.is_snapshot() && reasons.contains_key(&model.name))
+        {
+            let Some(entry) = self.entry(&model.name) else { continue };
+            let own = self.typed.slice(model);
+            let others = entry
+                .parts
+                .iter()
+                .filter(|part| matches!(part.slice, Slice::Snapshot { .. }) && part.slice != own);
+            let others = others.count();
+            if let Some(why) = history::unfit(&model.contract, entry).filter(|_| others > 0) {
+                let others = counted(others, "published snapshot");
+                let message = format!("the contract of `{}` does not fit its {others}: {why}", model.name);
+                let unfit = Diagnostic::error(code::HISTORY_DOES_NOT_FIT, message).at(model.place.clone());
+                let unfit = unfit.help("a history gains columns that may be null, and nothing else");
+                found.push(unfit.help(format!(
+                    "give the new table another name, or begin its history anew: `goodwill run -s {} \
+                     --full-refresh`; older versions keep what they have",
+                    model.name
+                )));
+            }
+        }
+        found.or_ok(())
     }
 
     fn refuse_foreign(&self, selected: &BTreeSet<NodeName>) -> Result<(), Diagnostics> {
@@ -131,11 +183,16 @@ impl World<'_> {
     }
 
     /// Every model that is computed, with the reason.
-    fn reasons(&self, selected: &BTreeSet<NodeName>, refresh: Refresh) -> BTreeMap<NodeName, Reason> {
+    fn reasons(&self, selected: &BTreeSet<NodeName>, request: &Request) -> BTreeMap<NodeName, Reason> {
         let mut reasons = BTreeMap::new();
-        for model in self.published().filter(|model| selected.contains(&model.name)) {
+        let wanted = |model: &&Model| match request.purpose {
+            Purpose::Run => true,
+            Purpose::Backfill => model.is_snapshot(),
+        };
+        let models = self.published().filter(|model| selected.contains(&model.name)).filter(wanted);
+        for model in models {
             let change = self.change(&model.name);
-            let requested = (refresh == Refresh::Full).then_some(Reason::Requested);
+            let requested = (request.refresh == Refresh::Full).then_some(Reason::Requested);
             if let Some(reason) = change.or(requested) {
                 reasons.insert(model.name.clone(), reason);
             }
@@ -186,14 +243,15 @@ impl World<'_> {
         needed
     }
 
-    fn steps(&self, reasons: &BTreeMap<NodeName, Reason>) -> Vec<Step> {
+    fn steps(&self, reasons: &BTreeMap<NodeName, Reason>, purpose: Purpose) -> Vec<Step> {
         let models = self.typed.graph.models();
-        let steps = models
-            .filter_map(|model| reasons.get(&model.name).map(|reason| self.step(model, reason.clone())));
+        let steps = models.filter_map(|model| {
+            reasons.get(&model.name).map(|reason| self.step(model, reason.clone(), purpose))
+        });
         steps.collect()
     }
 
-    fn step(&self, model: &Model, reason: Reason) -> Step {
+    fn step(&self, model: &Model, reason: Reason, purpose: Purpose) -> Step {
         let sources = self.typed.graph.sources_read(&model.name);
         let read = sources.iter().filter_map(|name| self.state.sources.get(name));
         let (rows, bytes) =
@@ -201,10 +259,12 @@ impl World<'_> {
         let inputs = self.typed.graph.inputs(&model.name).iter();
         Step {
             model: model.name.clone(),
-            kind: match model.visibility {
-                Visibility::Published => StepKind::Publish,
-                Visibility::Internal => StepKind::Intermediate,
+            kind: match (model.visibility, purpose) {
+                (Visibility::Published, Purpose::Run) => StepKind::Publish,
+                (Visibility::Published, Purpose::Backfill) if model.is_snapshot() => StepKind::Publish,
+                _ => StepKind::Intermediate,
             },
+            snapshot: model.is_snapshot().then(|| self.typed.snapshot_day()),
             reason,
             fingerprint: self.fingerprint(&model.name),
             made_from: self.made_from.get(&model.name).cloned().unwrap_or_default(),
@@ -229,7 +289,7 @@ impl World<'_> {
                     Node::Source(_) => false,
                 };
                 let available = |input: &crate::graph::Input| match &input.node {
-                    Node::Model(name) => reasons.contains_key(name) || self.entry(name).is_some(),
+                    Node::Model(name) => reasons.contains_key(name) || self.current(name).is_some(),
                     Node::Source(_) => true,
                 };
                 if inputs.iter().any(touched) && inputs.iter().all(available) {

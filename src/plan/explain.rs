@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Plan, Reason, Step, StepKind, WhySkipped};
+use super::{Plan, Purpose, Reason, Step, StepKind, WhySkipped};
 use crate::count::{count, counted};
 
 /// The plan as a table for people.
@@ -10,7 +10,11 @@ use crate::count::{count, counted};
 pub fn explain(plan: &Plan) -> String {
     let mut text = String::new();
     let parent = plan.parent.map_or_else(|| "an empty root".to_owned(), |v| format!("version {v}"));
-    let _ = writeln!(text, "plan of {} as of {}, against {parent}", plan.pipeline, plan.looks_from());
+    let what = match plan.purpose {
+        Purpose::Run => "plan",
+        Purpose::Backfill => "backfill",
+    };
+    let _ = writeln!(text, "{what} of {} as of {}, against {parent}", plan.pipeline, plan.looks_from());
     if plan.is_empty() {
         let _ = match plan.skipped.len() {
             1 => writeln!(text, "nothing to do: the table is up to date"),
@@ -89,6 +93,7 @@ fn summary(text: &mut String, plan: &Plan) {
 fn reason(reason: &Reason) -> String {
     match reason {
         Reason::Missing => "was never published".to_owned(),
+        Reason::MissingSnapshot => "has no snapshot of this day yet".to_owned(),
         Reason::DefinitionChanged => "its SQL, contract or audits changed, or the program".to_owned(),
         Reason::ParametersChanged => "a parameter it uses changed".to_owned(),
         Reason::InputAdvanced { inputs } => format!("changed input: {}", some(inputs)),

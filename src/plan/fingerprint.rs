@@ -12,6 +12,7 @@ use super::{MadeFrom, TypedGraph};
 use crate::engine;
 use crate::graph::{Graph, Input, Node};
 use crate::ident::{NodeName, VariableName};
+use crate::lake::Part;
 use crate::project::{CURRENCY, Located, Model, Rule, Source, quality};
 use crate::query::{Parameters, Query};
 use crate::state::State;
@@ -99,8 +100,23 @@ fn input_fingerprint(
 ) -> String {
     match &input.node {
         Node::Source(name) => source(typed, name, state),
-        Node::Model(name) => made.get(name).map(fingerprint).unwrap_or_default(),
+        Node::Model(name) => {
+            let current = made.get(name).map(fingerprint).unwrap_or_default();
+            if input.is_latest() { current } else { with_history(typed, name, current, state) }
+        }
     }
+}
+
+/// The fingerprint of a model's rows where its history is read: the snapshots of earlier days too.
+fn with_history(typed: &TypedGraph, name: &NodeName, current: String, state: &State) -> String {
+    let Some(model) = typed.graph.model(name).filter(|model| model.is_snapshot()) else {
+        return current;
+    };
+    let entry = state.last.as_ref().and_then(|commit| commit.tables.get(name));
+    let earlier = entry.into_iter().flat_map(|entry| typed.earlier(model, entry));
+    let mut parts: Vec<&str> = earlier.map(|part| part.fingerprint.as_str()).collect();
+    parts.push(&current);
+    hash(&parts)
 }
 
 /// The fingerprint of a source as SQL reads it: its files; with a contract, its rules and what
@@ -134,6 +150,15 @@ fn quality_of_sources(typed: &TypedGraph, state: &State) -> String {
         format!("{} {rows} {:?} {}", declared.name, declared.history, state.is_absent(&declared.name))
     });
     hash(&told.collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The fingerprint of a table: its only part's, else that of all its parts.
+#[must_use]
+pub fn fingerprint_of_parts(parts: &[Part]) -> String {
+    match parts {
+        [only] => only.fingerprint.clone(),
+        parts => hash(&parts.iter().map(|part| part.fingerprint.as_str()).collect::<Vec<_>>()),
+    }
 }
 
 /// The fingerprint of a result made from `made_from`.

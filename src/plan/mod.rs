@@ -18,6 +18,7 @@ mod analyze;
 mod build;
 mod explain;
 mod fingerprint;
+mod history;
 mod left_out;
 mod outcome;
 
@@ -25,7 +26,7 @@ pub use crate::lake::MadeFrom;
 pub use analyze::{analyze, input_schemas, relation, retype, source_relation};
 pub use build::{build, modified};
 pub use explain::explain;
-pub use fingerprint::sha256_hex;
+pub use fingerprint::{fingerprint_of_parts, sha256_hex};
 pub use outcome::{
     AuditResult, Ending, Event, Observer, Outcome, Phase, RuleResult, SourceResult, SourceStatus, StepResult,
     StepStatus, TotalResult,
@@ -69,6 +70,8 @@ pub struct Request {
     pub selection: crate::graph::Selection,
     /// Whether what is published already is built again.
     pub refresh: Refresh,
+    /// What the tables are built for.
+    pub purpose: Purpose,
     /// Models that failed in the last run, for `result:error`.
     pub failed: BTreeSet<NodeName>,
 }
@@ -83,6 +86,18 @@ pub enum Refresh {
     Full,
 }
 
+/// What tables are built for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// To be what is looked at now.
+    #[default]
+    Run,
+    /// To be what would have been looked at on another day: snapshots of that day alone are
+    /// published, all else is computed on the way.
+    Backfill,
+}
+
 /// What will run, in this order, and what will not.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
@@ -90,6 +105,8 @@ pub struct Plan {
     pub format: u32,
     /// The pipeline.
     pub pipeline: PipelineName,
+    /// What the tables are built for.
+    pub purpose: Purpose,
     /// What the run looks from.
     pub as_of: Instant,
     /// The zone its days are cut in.
@@ -145,6 +162,9 @@ pub struct Step {
     pub model: NodeName,
     /// Whether it is published or kept for the run only.
     pub kind: StepKind,
+    /// The day whose snapshot it is, for tables that keep one a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Instant>,
     /// Why it is computed.
     pub reason: Reason,
     /// The fingerprint of all it is made from.
@@ -189,6 +209,8 @@ pub enum MemoryClass {
 pub enum Reason {
     /// It was never published.
     Missing,
+    /// Its snapshot of the day looked from was never published; those of other days were.
+    MissingSnapshot,
     /// Its SQL, contract or audits changed, or the program did.
     DefinitionChanged,
     /// A parameter it uses has another value.

@@ -1,13 +1,13 @@
 //! Audits: rules whose broken rows stop a publication.
 
-use super::Model;
 use super::contract::{ColumnType, Contract};
 use super::load::place;
 use super::model::Written;
+use super::{Model, SNAPSHOT_DAY};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code};
 use crate::ident::NodeName;
 use crate::query::{self, Query};
-use crate::spec::{BrokenRows, ColumnSpec, ColumnTest, Document, ModelTest, Range, Reconciles};
+use crate::spec::{BrokenRows, ColumnSpec, ColumnTest, Document, Materialized, ModelTest, Range, Reconciles};
 use crate::value::{Value, ValueType};
 
 /// One rule of one model.
@@ -79,6 +79,9 @@ pub(super) fn of_model(
             audits.extend(found.keep(context.of_column(&pointer, column, test)));
         }
     }
+    if spec.config.materialized == Materialized::Snapshot {
+        audits.extend(found.keep(context.of_snapshot(pointer)));
+    }
     for (at, test) in spec.data_tests.iter().enumerate() {
         let pointer = format!("{pointer}/data_tests/{at}");
         audits.extend(found.keep(context.of_table(&pointer, test)));
@@ -119,6 +122,17 @@ impl Context<'_> {
             }
         };
         Ok(Audit { name: title, place, rule })
+    }
+
+    /// Rows of another day would stay when the day they call themselves is built again.
+    fn of_snapshot(&self, pointer: &str) -> Result<Audit, Diagnostics> {
+        let place = place(self.document, &format!("{pointer}/config/materialized"));
+        let model = self.model;
+        let sql = format!(
+            "select {SNAPSHOT_DAY}, count(*) as rows from {model} \
+             where {SNAPSHOT_DAY} is distinct from $as_of_day group by {SNAPSHOT_DAY}"
+        );
+        Ok(Audit { name: "snapshot of the day looked from".to_owned(), rule: no_rows(&sql, &place)?, place })
     }
 
     fn of_table(&self, pointer: &str, test: &ModelTest) -> Result<Audit, Diagnostics> {

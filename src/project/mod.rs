@@ -161,6 +161,37 @@ pub enum Materialization {
     Table,
     /// Put into each query that reads it.
     View,
+    /// Computed once a run and kept beside the snapshots of earlier days.
+    Snapshot,
+}
+
+/// The column that tells the day a snapshot looks from.
+pub const SNAPSHOT_DAY: &str = "as_of";
+
+/// What the name of a snapshot's table ends in where only its latest snapshot is meant.
+pub const LATEST: &str = "_latest";
+
+impl Model {
+    /// Whether the snapshots of earlier days are kept.
+    #[must_use]
+    pub fn is_snapshot(&self) -> bool {
+        self.materialization == Materialization::Snapshot
+    }
+
+    /// The name of the latest snapshot alone; `None` for models that keep none.
+    #[must_use]
+    pub fn latest(&self) -> Option<NodeName> {
+        self.is_snapshot().then(|| NodeName::parse(&format!("{}{LATEST}", self.name)).ok()).flatten()
+    }
+}
+
+impl Project {
+    /// The model whose latest snapshot is called `name`.
+    #[must_use]
+    pub fn snapshot_of(&self, name: &NodeName) -> Option<&Model> {
+        let model = self.models.get(&NodeName::parse(name.as_str().strip_suffix(LATEST)?).ok()?)?;
+        model.is_snapshot().then_some(model)
+    }
 }
 
 /// Who may read a model's table.

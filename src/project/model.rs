@@ -6,7 +6,7 @@ use super::audit;
 use super::contract::{Column, ColumnType, Contract, Nullability, Privacy};
 use super::load::place;
 use super::pipeline::named;
-use super::{Located, Materialization, Model, Visibility};
+use super::{Located, Materialization, Model, SNAPSHOT_DAY, Visibility};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code, nearest};
 use crate::ident::NodeName;
 use crate::query::{Query, SOURCES_SCHEMA};
@@ -117,7 +117,11 @@ fn check(
     let materialization = match spec.config.materialized {
         Materialized::Table => Materialization::Table,
         Materialized::View => Materialization::View,
+        Materialized::Snapshot => Materialization::Snapshot,
     };
+    if materialization == Materialization::Snapshot {
+        check_snapshot(written, &contract, found);
+    }
     let column_place = |at: usize| place(document, &format!("{pointer}/columns/{at}/name"));
     Some(Model {
         name,
@@ -133,6 +137,22 @@ fn check(
         requires: requires(written, found),
         audits,
     })
+}
+
+/// A snapshot's rows say in their grain which day they look from.
+fn check_snapshot(written: Written<'_>, contract: &Contract, found: &mut Diagnostics) {
+    let day = contract.column(SNAPSHOT_DAY);
+    if contract.grain.iter().any(|column| column == SNAPSHOT_DAY)
+        && day.is_some_and(|column| column.data_type == ColumnType::Date)
+    {
+        return;
+    }
+    let place = place(written.document, &format!("{}/config/materialized", written.pointer));
+    let message = format!("the grain of snapshot `{}` has no day `{SNAPSHOT_DAY}`", written.spec.name);
+    let wrong = Diagnostic::error(code::WRONG_VALUE, message).at(place);
+    found.push(wrong.help(format!(
+        "select `$as_of_day as {SNAPSHOT_DAY}`, a column of type date, and name it in `grain`"
+    )));
 }
 
 /// The sources a model names under `requires`.

@@ -7,7 +7,7 @@ use arrow::datatypes::Field;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::Job;
-use super::bindings::{self, Products};
+use super::bindings::{self, Products, Reading};
 use crate::diagnostic::{Diagnostics, Place};
 use crate::engine::{Broken, ColumnLineage, RowCheck, Share, Typed, Values};
 use crate::graph::Graph;
@@ -100,7 +100,8 @@ pub(super) async fn check(
         return Err(super::bug("an audit of an unknown model").into());
     };
     let inputs = graph.audit_inputs(&pending.model).get(pending.audit).map(Vec::as_slice);
-    let bindings = bindings::bind(job, inputs.unwrap_or_default(), products)?;
+    let inputs = inputs.unwrap_or_default();
+    let bindings = bindings::bind(job, inputs, products, Reading::Current)?;
     let (Some(audit), Some(Some(query))) = (model.audits.get(pending.audit), typed.audits.get(pending.audit))
     else {
         return Err(super::bug("an audit without a query").into());

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Job;
-use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::engine::{Binding, Bindings, Bound, Cut, DataFile, FileSet, SourceScan};
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code};
+use crate::engine::{self, Binding, Bindings, Bound, Cut, DataFile, FileSet, SourceScan};
 use crate::graph::{Input, Node};
 use crate::ident::{NodeName, VariableName};
-use crate::lake::{Lake, TableEntry};
-use crate::plan::TypedGraph;
+use crate::lake::{FileEntry, Lake};
+use crate::plan::{self, TypedGraph};
 use crate::project::{CURRENCY, Contract, Source, SourceContract, quality};
+use crate::query::{self, TableName};
 use crate::state::{PinnedFile, SourceState, State};
 
 /// What can be read by now: the rows of models, and the accepted ones of sources with contracts.
@@ -70,17 +71,70 @@ fn is_taken_in(typed: &TypedGraph, name: &NodeName) -> bool {
 /// # Errors
 ///
 /// Returns a bug of ours if an input is neither computed nor published nor pinned.
-pub(super) fn bind(job: &Job<'_>, inputs: &[Input], products: &Products) -> Result<Bindings, Diagnostics> {
+pub(super) fn bind(
+    job: &Job<'_>,
+    inputs: &[Input],
+    products: &Products,
+    reading: Reading,
+) -> Result<Bindings, Diagnostics> {
     let mut bindings = Bindings::new();
     for input in inputs {
         let binding = match &input.node {
             Node::Source(name) => source(job.typed, job.state, products, name),
-            Node::Model(name) => products.model(name).cloned().or_else(|| published(job, name)),
+            Node::Model(name) => match products.model(name).cloned().or_else(|| published(job, name)) {
+                Some(rows) if reading == Reading::History && !input.is_latest() => {
+                    Some(with_history((job.typed, job.state, job.lake), name, rows)?)
+                }
+                rows => rows,
+            },
         };
         let missing = || Diagnostic::error(code::BUG, format!("`{}` was not computed", input.node));
         bindings.insert(input.table.clone(), binding.ok_or_else(missing)?);
     }
     Ok(bindings)
+}
+
+/// What the name of a snapshot's table means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Every snapshot up to the day looked from: for models.
+    History,
+    /// The snapshot of the day looked from: for rules, which are about what is written now.
+    Current,
+}
+
+/// The rows of a model as those who read its table see them: with the snapshots of earlier days, if
+/// it keeps them.
+///
+/// # Errors
+///
+/// Returns a bug of ours if the two cannot be put together.
+pub(super) fn with_history(
+    (typed, state, lake): (&TypedGraph, &State, &Lake),
+    name: &NodeName,
+    current: Binding,
+) -> Result<Binding, Diagnostics> {
+    let entry = state.last.as_ref().and_then(|commit| commit.tables.get(name));
+    let (Some(model), Some(entry)) = (typed.graph.model(name), entry) else { return Ok(current) };
+    let files: Vec<&FileEntry> = typed.earlier(model, entry).flat_map(|part| &part.files).collect();
+    if files.is_empty() {
+        return Ok(current);
+    }
+    let earlier = published_files(lake, name, &files, &model.contract);
+    let earlier = earlier.ok_or_else(|| super::bug("a published file has no key"))?;
+    let columns: Vec<String> =
+        model.contract.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+    let columns = columns.join(", ");
+    let both = format!("select {columns} from earlier union all select {columns} from current");
+    let query = query::parse(&SourceFile::new("history", &both))?;
+    let table = |name: &str| {
+        let name = NodeName::parse(name).map_err(|cause| super::bug(&cause.to_string()))?;
+        Ok::<_, Diagnostics>(TableName::Bare(name))
+    };
+    let (before, now) = (table("earlier")?, table("current")?);
+    let relations = [plan::relation(model, before.clone()), plan::relation(model, now.clone())];
+    let both = engine::analyze(&query, &relations, &typed.parameters)?;
+    Ok(Binding::View(Arc::new(both), Arc::new(Bindings::from([(before, earlier), (now, current)]))))
 }
 
 /// Whether every input of a query can be bound.
@@ -187,23 +241,32 @@ pub(super) fn cut(typed: &TypedGraph, source: &Source) -> Cut {
 }
 
 fn published(job: &Job<'_>, name: &NodeName) -> Option<Binding> {
-    let entry = job.state.last.as_ref()?.tables.get(name)?;
-    let model = job.typed.graph.model(name)?;
-    of_entry(job.lake, name, entry, &model.contract)
+    current((job.typed, job.state, job.lake), name)
 }
 
-/// The rows of a published table.
-pub(super) fn of_entry(
+/// What is published of a model as seen from here: a snapshot's day, else the whole table.
+pub(super) fn current(
+    (typed, state, lake): (&TypedGraph, &State, &Lake),
+    name: &NodeName,
+) -> Option<Binding> {
+    let entry = state.last.as_ref()?.tables.get(name)?;
+    let model = typed.graph.model(name)?;
+    let files: Vec<&FileEntry> = typed.current(model, entry)?.files.iter().collect();
+    published_files(lake, name, &files, &model.contract)
+}
+
+/// The rows of published files.
+fn published_files(
     lake: &Lake,
     name: &NodeName,
-    entry: &TableEntry,
+    files: &[&FileEntry],
     contract: &Contract,
 ) -> Option<Binding> {
-    let file = |file: &crate::lake::FileEntry| {
+    let file = |file: &&FileEntry| {
         let key = lake.file_key(name, file).ok()?;
         Some(DataFile::unchanging(lake.store().clone(), key, file.bytes, file.rows))
     };
-    let files = entry.files().map(file).collect::<Option<Vec<_>>>()?;
+    let files = files.iter().map(file).collect::<Option<Vec<_>>>()?;
     Some(of_files(files, contract))
 }
 

@@ -12,7 +12,7 @@ use crate::lake::{
     ColumnStatistics, Commit, CommitOutcome, DeltaPosition, Extra, FORMAT, FileEntry, Intent, JournalEntry,
     LakeError, Part, Slice, TableColumn, TableContract, TableEntry, TableType,
 };
-use crate::plan::Step;
+use crate::plan::{self, Purpose, Step};
 use crate::project::{ColumnType, Contract, Nullability, Privacy};
 use crate::store::Key;
 
@@ -75,6 +75,10 @@ pub(super) async fn publish(
         let entry = entry(job, step, written, &model.contract, (version, committed_at)).map_err(found)?;
         tables.insert(step.model.clone(), entry);
     }
+    // What a backfill publishes of other days changes nothing of the day that is looked from.
+    let looked = last.filter(|_| job.plan.purpose == Purpose::Backfill);
+    let (as_of, known_at) =
+        looked.map_or((job.plan.as_of, job.plan.known_at), |last| (last.as_of, last.known_at));
     let commit = Commit {
         format: FORMAT,
         version,
@@ -83,8 +87,8 @@ pub(super) async fn publish(
         attempt: job.attempt.clone(),
         run_id: job.run_id.clone(),
         committed_at,
-        as_of: job.plan.as_of,
-        known_at: job.plan.known_at,
+        as_of,
+        known_at,
         project_fingerprint: job.plan.project_fingerprint.clone(),
         parameters_fingerprint: job.plan.parameters_fingerprint.clone(),
         engine_version: engine::VERSION.to_owned(),
@@ -103,6 +107,7 @@ fn entry(
     (version, published_at): (u64, Instant),
 ) -> Result<TableEntry, LakeError> {
     let previous = job.state.last.as_ref().and_then(|commit| commit.tables.get(&step.model));
+    let model = job.typed.graph.model(&step.model);
     let folder = job.lake.table_folder(&step.model)?;
     let files = written.files.iter().map(|file| FileEntry {
         path: file.key.below(&folder).unwrap_or_else(|| file.key.clone()),
@@ -113,22 +118,26 @@ fn entry(
         extra: Extra::default(),
     });
     let files: Vec<FileEntry> = files.collect();
+    let kept = previous.zip(model).into_iter().flat_map(|(entry, model)| job.typed.kept(model, entry));
+    let mut parts: Vec<Part> = kept.cloned().collect();
+    parts.push(Part {
+        slice: model.map_or(Slice::Whole, |model| job.typed.slice(model)),
+        fingerprint: step.fingerprint.clone(),
+        made_from: step.made_from.clone(),
+        attempt: job.attempt.clone(),
+        published_at,
+        rows: files.iter().map(|file| file.rows).sum(),
+        files,
+        extra: Extra::default(),
+    });
+    parts.sort_by_key(|part| part.slice);
     Ok(TableEntry {
         owner: previous.map_or_else(|| job.plan.pipeline.clone(), |entry| entry.owner.clone()),
         built_in: version,
-        fingerprint: step.fingerprint.clone(),
+        fingerprint: plan::fingerprint_of_parts(&parts),
         contract: table_contract(contract),
         delta: DeltaPosition::after(previous, &step.model, &job.attempt),
-        parts: vec![Part {
-            slice: Slice::Whole,
-            fingerprint: step.fingerprint.clone(),
-            made_from: step.made_from.clone(),
-            attempt: job.attempt.clone(),
-            published_at,
-            rows: files.iter().map(|file| file.rows).sum(),
-            files,
-            extra: Extra::default(),
-        }],
+        parts,
         extra: Extra::default(),
     })
 }

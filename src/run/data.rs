@@ -53,10 +53,8 @@ async fn data_test(
     }
     let mut bound = Bindings::new();
     for (table, model) in &tables {
-        let entry = state.last.as_ref().and_then(|commit| commit.tables.get(&model.name));
-        let Some(binding) =
-            entry.and_then(|entry| bindings::of_entry(lake, &model.name, entry, &model.contract))
-        else {
+        // Of a snapshot the day that is looked from, as when it was published.
+        let Some(binding) = bindings::current((typed, state, lake), &model.name) else {
             return Ok(None);
         };
         bound.insert(table.clone(), binding);

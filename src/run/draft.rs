@@ -71,8 +71,8 @@ pub async fn draft(ground: &Ground<'_>, query: &Query) -> Result<Draft, Diagnost
     }
     let mut bound = Bindings::new();
     for (table, node) in nodes {
-        let binding = of_node(typed, state, &node, &products);
-        bound.insert(table, binding.ok_or_else(|| super::bug("a draft's input is not there"))?);
+        let rows = of_input(ground, &table, &node, &products)?;
+        bound.insert(table, rows);
     }
     Ok(Draft { query, bindings: bound })
 }
@@ -113,7 +113,10 @@ fn node(typed: &TypedGraph, table: Option<&TableName>) -> Option<Node> {
         TableName::Bare(name) | TableName::Source(name) if sources.contains_key(name) => {
             Some(Node::Source(name.clone()))
         }
-        _ => None,
+        TableName::Bare(name) => {
+            typed.graph.project().snapshot_of(name).map(|model| Node::Model(model.name.clone()))
+        }
+        TableName::Source(_) => None,
     }
 }
 
@@ -134,25 +137,21 @@ fn relation(typed: &TypedGraph, state: &State, table: &TableName, node: &Node) -
 
 async fn produce(ground: &Ground<'_>, model: &Model, products: &Products) -> Result<Binding, Diagnostics> {
     let Ground { engine, typed, state, lake, plan } = *ground;
-    let entry = state.last.as_ref().and_then(|commit| commit.tables.get(&model.name));
     if plan.step(&model.name).is_none()
-        && let Some(binding) =
-            entry.and_then(|entry| bindings::of_entry(lake, &model.name, entry, &model.contract))
+        && let Some(binding) = bindings::current((typed, state, lake), &model.name)
     {
         return Ok(binding);
     }
     let mut inputs = Bindings::new();
     for input in typed.graph.inputs(&model.name) {
-        let binding = of_node(typed, state, &input.node, products);
-        inputs
-            .insert(input.table.clone(), binding.ok_or_else(|| super::bug("a draft's input is not there"))?);
+        inputs.insert(input.table.clone(), of_input(ground, &input.table, &input.node, products)?);
     }
     let Some(queries) = typed.model(&model.name) else {
         return Err(super::bug("a draft of an unknown model").into());
     };
     match model.materialization {
         Materialization::View => Ok(Binding::View(Arc::clone(&queries.query), Arc::new(inputs))),
-        Materialization::Table => {
+        Materialization::Table | Materialization::Snapshot => {
             let request = MaterializeRequest {
                 name: model.name.clone(),
                 typed: Arc::clone(&queries.query),
@@ -166,9 +165,20 @@ async fn produce(ground: &Ground<'_>, model: &Model, products: &Products) -> Res
     }
 }
 
-fn of_node(typed: &TypedGraph, state: &State, node: &Node, products: &Products) -> Option<Binding> {
-    match node {
+fn of_input(
+    ground: &Ground<'_>,
+    table: &TableName,
+    node: &Node,
+    products: &Products,
+) -> Result<Binding, Diagnostics> {
+    let Ground { typed, state, lake, .. } = *ground;
+    let rows = match node {
         Node::Source(name) => bindings::source(typed, state, products, name),
         Node::Model(name) => products.model(name).cloned(),
+    };
+    let rows = rows.ok_or_else(|| super::bug("a draft's input is not there"))?;
+    match node {
+        Node::Model(name) if table.node() == name => bindings::with_history((typed, state, lake), name, rows),
+        _ => Ok(rows),
     }
 }

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::audits::{self, Pending};
-use super::bindings::{self, Products};
+use super::bindings::{self, Products, Reading};
 use super::intake::{self, Rejected, Taken};
 use super::stage::Staged;
 use super::{AfterFailure, Job, commit};
@@ -395,14 +395,16 @@ async fn produce(
     let (Some(model), Some(typed)) = (graph.model(&step.model), job.typed.model(&step.model)) else {
         return Err(super::bug("a step of an unknown model").into());
     };
-    let bindings = bindings::bind(job, graph.inputs(&step.model), products)?;
+    let bindings = bindings::bind(job, graph.inputs(&step.model), products, Reading::History)?;
     match (step.kind, model.materialization) {
         (StepKind::Publish, _) => write(job, model, typed, bindings, share).await,
         (StepKind::Intermediate, Materialization::View) => {
             let binding = Binding::View(Arc::clone(&typed.query), Arc::new(bindings));
             Ok(Product { binding, rows: 0, broken: Vec::new(), computed: None })
         }
-        (StepKind::Intermediate, Materialization::Table) => keep(job, model, typed, bindings, share).await,
+        (StepKind::Intermediate, Materialization::Table | Materialization::Snapshot) => {
+            keep(job, model, typed, bindings, share).await
+        }
     }
 }
 

@@ -111,7 +111,8 @@ pub struct ModelSpec {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// A table computed once a run, or a view put into each query that reads it.
+    /// A table computed once a run, a snapshot of it a day, or a view put into each query that
+    /// reads it.
     #[serde(default)]
     pub materialized: Materialized,
     /// Words to select models by: `tag:daily`.
@@ -131,6 +132,9 @@ pub enum Materialized {
     Table,
     /// Put into each query that reads it; cannot be published.
     View,
+    /// Computed once a run and kept beside what earlier days gave: one snapshot for each day looked
+    /// from, `as_of`, which is a column of the grain. A run replaces that day's snapshot alone.
+    Snapshot,
 }
 
 /// One column of a contract.

@@ -39,5 +39,6 @@ mod secrets;
 mod segments;
 mod server;
 mod shop;
+mod snapshots;
 mod stores;
 mod verifying;

@@ -11,10 +11,12 @@ use jiff::civil::Date;
 
 use crate::ops;
 
+mod backfill;
 mod common;
 mod keep;
 mod typed;
 
+pub(super) use backfill::BackfillArgs;
 pub(super) use common::{
     DisplayFlags, LogFormat, Output, OutputFlag, ProjectFlags, ResourceFlags, SelectFlags, TimeFlags,
     ValuesFlag, WalkFlags, common_of,
@@ -56,6 +58,7 @@ pub(super) enum Command {
     Freshness(FreshnessArgs),
     #[command(visible_alias = "build")]
     Run(RunArgs),
+    Backfill(BackfillArgs),
     Test(TestArgs),
     Show(ShowArgs),
     Ls(LsArgs),
@@ -405,6 +408,7 @@ impl Command {
             | Self::Plan(PlanArgs { output, .. })
             | Self::Freshness(FreshnessArgs { output, .. })
             | Self::Run(RunArgs { output, .. })
+            | Self::Backfill(BackfillArgs { output, .. })
             | Self::Test(TestArgs { output, .. })
             | Self::Show(ShowArgs { output, .. })
             | Self::History(HistoryArgs { output, .. })

@@ -38,7 +38,8 @@ impl ProjectFlags {
 }
 
 impl SelectFlags {
-    fn typed(&self) -> String {
+    /// Which models.
+    pub(in crate::cli) fn typed(&self) -> String {
         flags("-s", &self.select) + &flags("--exclude", &self.exclude)
     }
 }
@@ -50,7 +51,8 @@ impl TimeFlags {
 }
 
 impl ResourceFlags {
-    fn typed(&self) -> String {
+    /// How much of the machine.
+    pub(in crate::cli) fn typed(&self) -> String {
         flag("--threads", self.threads.as_ref()) + &flag("--memory-limit", self.memory_limit.as_ref())
     }
 }

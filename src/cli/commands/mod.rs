@@ -1,13 +1,14 @@
 //! One short function a command: flags in, a question to `ops`, the answer told.
 
 use super::args::{
-    CheckArgs, CompletionsArgs, DemoArgs, FileKind, FreshnessArgs, FunctionsArgs, GcArgs, HistoryArgs,
-    InitArgs, Listing, LsArgs, Output, PlanArgs, ReceiptArgs, RecoverArgs, RollbackArgs, RunArgs, SchemaArgs,
-    SchemaCommand, ShowArgs, TestArgs, VerifyArgs, common_of,
+    BackfillArgs, CheckArgs, CompletionsArgs, DemoArgs, FileKind, FreshnessArgs, FunctionsArgs, GcArgs,
+    HistoryArgs, InitArgs, Listing, LsArgs, Output, PlanArgs, ReceiptArgs, RecoverArgs, RollbackArgs,
+    RunArgs, SchemaArgs, SchemaCommand, ShowArgs, TestArgs, VerifyArgs, common_of,
 };
 use super::exit::{self, Exit, WhenIdle};
 use super::{Session, ops, render, tables, tell, words};
 
+mod backfill;
 mod connect;
 mod demo;
 mod freshness;
@@ -17,6 +18,7 @@ mod project;
 mod rollback;
 mod run;
 
+pub(super) use backfill::backfill;
 pub(super) use demo::demo;
 pub(super) use freshness::freshness;
 pub(super) use keep::{gc, verify};

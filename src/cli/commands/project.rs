@@ -212,6 +212,7 @@ pub(in crate::cli) async fn ls(session: &Session, args: &LsArgs) -> Result<Exit,
 fn kept_as(model: &Listed) -> &'static str {
     match (model.materialization, model.visibility) {
         (Materialization::View, _) => "view",
+        (Materialization::Snapshot, _) => "snapshot",
         (Materialization::Table, Visibility::Published) => "published",
         (Materialization::Table, Visibility::Internal) => "internal",
     }
@@ -221,6 +222,7 @@ fn listed_document(model: &Listed) -> Json {
     let materialized = match model.materialization {
         Materialization::View => "view",
         Materialization::Table => "table",
+        Materialization::Snapshot => "snapshot",
     };
     json!({
         "name": model.name,

@@ -1,0 +1,125 @@
+//! `backfill`: snapshots of days gone by, a version a day.
+
+use serde_json::{Value as Json, json};
+
+use super::run::{document as run_document, findings, summary};
+use super::{BackfillArgs, Exit, Output, Session, WhenIdle, exit, ops, tell, words};
+use crate::cli::tables::{Frame, Grid};
+use crate::ops::Backfilled;
+use crate::plan::{Ending, Outcome, StepKind};
+
+/// Publishes the snapshots of the days asked for.
+pub(in crate::cli) async fn backfill(session: &Session, args: &BackfillArgs) -> Result<Exit, ops::Error> {
+    let filled = ops::backfill(&session.around, &args.common(), &args.request()).await?;
+    session.progress.finish();
+    let stopped = session.signals.cause();
+    let exit = match filled.outcomes.last() {
+        Some(last) => exit::of_outcome(last, stopped, WhenIdle::Succeed),
+        None => stopped.map_or(Exit::OK, exit::StopCause::exit),
+    };
+    let exit = match stopped {
+        // Between two days nothing was broken off, and yet not all was done.
+        Some(cause) if exit == Exit::OK && !is_done(&filled) => cause.exit(),
+        _ => exit,
+    };
+    if let Some(last) = filled.outcomes.last() {
+        tell(&findings(last, stopped), session.console);
+    }
+    match args.output.output {
+        Output::Json => session.console.document(&document(&filled, exit))?,
+        Output::Text => {
+            session.console.result(&text(&filled, session.console.frame()))?;
+            if let Some(last) = filled.outcomes.last().filter(|last| !was_filled(last)) {
+                session.console.result(&summary(last, stopped, session.console.frame()))?;
+            }
+            if !is_done(&filled) {
+                let again =
+                    format!("next: goodwill backfill{}   (it goes on where it ended)\n", args.typed());
+                session.console.note(&again);
+            }
+        }
+    }
+    Ok(exit)
+}
+
+const fn was_filled(outcome: &Outcome) -> bool {
+    matches!(outcome.ending, Ending::Published { .. } | Ending::NothingToDo { .. })
+}
+
+fn is_done(filled: &Backfilled) -> bool {
+    filled.outcomes.len() == filled.days.len() && filled.outcomes.iter().all(was_filled)
+}
+
+fn snapshots(outcome: &Outcome) -> impl Iterator<Item = &crate::plan::StepResult> {
+    outcome.steps.iter().filter(|step| step.kind == StepKind::Publish)
+}
+
+fn text(filled: &Backfilled, frame: Frame) -> String {
+    let mut grid = Grid::new(&["day", "status", ">version", ">snapshots", ">rows", ">time"]);
+    for (day, outcome) in filled.days.iter().zip(&filled.outcomes) {
+        let (status, version) = match outcome.ending {
+            Ending::Published { version } => ("published", version.to_string()),
+            Ending::NothingToDo { .. } => ("up to date", String::new()),
+            _ => ("not published", String::new()),
+        };
+        let rows: u64 = snapshots(outcome).map(|step| step.rows).sum();
+        let took = outcome.finished_at.micros() - outcome.started_at.micros();
+        grid.row([
+            day.to_string(),
+            status.to_owned(),
+            version,
+            snapshots(outcome).count().to_string(),
+            words::grouped(rows),
+            words::duration(took),
+        ]);
+    }
+    let published =
+        filled.outcomes.iter().filter(|outcome| matches!(outcome.ending, Ending::Published { .. }));
+    let published = published.count();
+    let same = filled.outcomes.iter().filter(|outcome| matches!(outcome.ending, Ending::NothingToDo { .. }));
+    let (days, same) = (words::counted(filled.days.len(), "day"), same.count());
+    let mut text = grid.render(frame);
+    text.push_str(&format!("{published} of {days} published, {same} up to date before\n"));
+    text
+}
+
+fn document(filled: &Backfilled, exit: Exit) -> Json {
+    let day = |(day, outcome): (&jiff::civil::Date, &Outcome)| {
+        let mut document = run_document(outcome, &findings(outcome, None), exit);
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("day".to_owned(), json!(day.to_string()));
+            fields.remove("exit_code");
+        }
+        document
+    };
+    json!({
+        "status": if is_done(filled) { "backfilled" } else { "incomplete" },
+        "exit_code": exit.number(),
+        "days": filled.days.iter().zip(&filled.outcomes).map(day).collect::<Vec<_>>(),
+        "left": filled.days.iter().skip(filled.outcomes.len()).map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::Colour;
+    use crate::cli::samples;
+
+    #[test]
+    fn each_day_has_a_line_and_what_is_left_is_told() {
+        let frame = Frame { width: None, colour: Colour::None };
+        let day = |text: &str| text.parse().expect("a day");
+        let mut filled = Backfilled {
+            days: vec![day("2025-01-01"), day("2025-02-01")],
+            outcomes: vec![samples::outcome(Ending::Published { version: 4 })],
+        };
+        let told = text(&filled, frame);
+        assert!(told.contains("2025-01-01 │ published │"), "{told}");
+        assert!(told.ends_with("1 of 2 days published, 0 up to date before\n"), "{told}");
+        assert_eq!(document(&filled, Exit::OK)["status"], "incomplete");
+        assert_eq!(document(&filled, Exit::OK)["left"], json!(["2025-02-01"]));
+        filled.outcomes.push(samples::outcome(Ending::NothingToDo { version: Some(4) }));
+        assert_eq!(document(&filled, Exit::OK)["status"], "backfilled");
+    }
+}
