@@ -245,6 +245,7 @@ fn line(step: &StepResult) -> String {
     match step.status {
         StepStatus::Success if step.files == 0 => format!("{}: {rows} in {took}", step.model),
         StepStatus::Success => format!("{}: {rows}, {} in {took}", step.model, words::bytes(step.bytes)),
+        StepStatus::Reused => format!("{}: {rows}, finished before", step.model),
         StepStatus::AuditFailed => format!("{}: {rows} in {took}, rules are broken", step.model),
         StepStatus::Error => format!("{}: failed after {took}", step.model),
         StepStatus::Skipped => format!("{}: skipped", step.model),

@@ -67,6 +67,7 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
             observer: Arc::clone(&around.observer),
             stop: around.stop.clone(),
             mode: mode(common),
+            resumed: None,
         };
         match run::execute(&job).await? {
             Ended::Done(mut outcome) => {

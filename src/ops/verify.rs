@@ -9,7 +9,8 @@ use super::{Common, Error, Surroundings, history};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::engine;
 use crate::ident::NodeName;
-use crate::lake::{Commit, DerivedFault, FileEntry, FileFault, Lake, LakeError, TableEntry};
+use crate::lake::{Commit, DerivedFault, FileEntry, FileFault, Lake, LakeError, Part, TableEntry};
+use crate::run::Finished;
 use crate::store::Key;
 
 /// How many files are read at once.
@@ -252,7 +253,7 @@ async fn check_receipt(lake: &Lake, commit: &Commit, found: &mut Found) {
     let wrong = if receipt.get("attempt").and_then(Json::as_str) == Some(commit.attempt.as_str()) {
         let mut changed = commit.tables.iter().filter(|(_, entry)| entry.built_in == commit.version);
         changed
-            .find(|(table, entry)| !receipt_says(&receipt, table, entry))
+            .find(|(table, entry)| !receipt_says(&receipt, commit, table, entry))
             .map(|(table, _)| format!("says other things of `{table}` than commit {}", commit.version))
     } else {
         Some(format!("is not the receipt of version {}", commit.version))
@@ -262,16 +263,25 @@ async fn check_receipt(lake: &Lake, commit: &Commit, found: &mut Found) {
 }
 
 /// Whether the receipt has the table as the commit has it.
-fn receipt_says(receipt: &Json, table: &NodeName, entry: &TableEntry) -> bool {
+fn receipt_says(receipt: &Json, commit: &Commit, table: &NodeName, entry: &TableEntry) -> bool {
+    // A run tells of the snapshot it wrote, a rollback of all it restored.
+    let is_meant = |part: &&Part| commit.restores.is_some() || part.attempt == commit.attempt;
+    let parts: Vec<&Part> = entry.parts.iter().filter(is_meant).collect();
+    let fingerprint = match parts.as_slice() {
+        [only] => only.fingerprint.as_str(),
+        _ => entry.fingerprint.as_str(),
+    };
+    let rows = parts.iter().map(|part| part.rows).sum();
+    let files = parts.iter().flat_map(|part| &part.files);
+    let (bytes, count) = files.fold((0, 0), |(bytes, count), file| (bytes + file.bytes, count + 1));
     let steps = receipt.get("steps").and_then(Json::as_array).into_iter().flatten();
     let mut steps = steps.filter(|step| step.get("model").and_then(Json::as_str) == Some(table.as_str()));
-    let files = u64::try_from(entry.files().count()).ok();
     let number = |step: &Json, name: &str| step.get(name).and_then(Json::as_u64);
     steps.any(|step| {
-        step.get("fingerprint").and_then(Json::as_str) == Some(entry.fingerprint.as_str())
-            && number(step, "rows") == Some(entry.rows())
-            && number(step, "bytes") == Some(entry.files().map(|file| file.bytes).sum())
-            && number(step, "files") == files
+        step.get("fingerprint").and_then(Json::as_str) == Some(fingerprint)
+            && number(step, "rows") == Some(rows)
+            && number(step, "bytes") == Some(bytes)
+            && number(step, "files") == Some(count)
     })
 }
 
@@ -281,19 +291,18 @@ async fn check_journal(lake: &Lake, commit: &Commit, found: &mut Found) {
         Ok(journal) => journal,
         Err(cause) => return push_failure(found, &cause),
     };
-    let mut written: BTreeMap<String, Json> = BTreeMap::new();
-    for mut entry in journal {
-        let files = entry.step.get_mut("files").and_then(Json::as_array_mut).map(std::mem::take);
-        written.extend(files.into_iter().flatten().filter_map(|file| {
-            let key = file.get("key").and_then(Json::as_str)?.to_owned();
-            Some((key, file))
-        }));
+    // What cannot be read as a finished step is of an older program, or of a newer one.
+    let finished =
+        journal.into_iter().filter_map(|entry| serde_json::from_value::<Finished>(entry.step).ok());
+    let mut written: BTreeMap<Key, String> = BTreeMap::new();
+    for Finished { model, files, .. } in finished {
+        let named = |file: FileEntry| Some((lake.file_key(&model, &file).ok()?, file.sha256));
+        written.extend(files.into_iter().filter_map(named));
     }
     for (table, entry) in commit.tables.iter().filter(|(_, entry)| entry.built_in == commit.version) {
         for file in entry.files() {
             let Ok(key) = lake.file_key(table, file) else { continue };
-            let says = written.get(key.as_str()).and_then(|file| file.get("sha256")).and_then(Json::as_str);
-            if says.is_some_and(|says| says != file.sha256) {
+            if written.get(&key).is_some_and(|says| *says != file.sha256) {
                 let wrong = format!(
                     "has another hash in commit {} than in the journal of attempt `{}`",
                     commit.version, commit.attempt

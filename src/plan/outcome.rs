@@ -76,6 +76,8 @@ pub enum StepStatus {
     Error,
     /// Rows break one of its rules.
     AuditFailed,
+    /// Computed before the run was broken off, and as it was written.
+    Reused,
     /// Not started, since an input failed or the run was stopped.
     Skipped,
 }

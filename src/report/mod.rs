@@ -182,7 +182,7 @@ pub fn run_results(outcome: &Outcome) -> Json {
 
 const fn model_status(status: StepStatus) -> &'static str {
     match status {
-        StepStatus::Success => "success",
+        StepStatus::Success | StepStatus::Reused => "success",
         StepStatus::Error | StepStatus::AuditFailed => "error",
         StepStatus::Skipped => "skipped",
     }

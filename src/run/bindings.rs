@@ -255,8 +255,8 @@ pub(super) fn current(
     published_files(lake, name, &files, &model.contract)
 }
 
-/// The rows of published files.
-fn published_files(
+/// The rows of files that are published, or written for good.
+pub(super) fn published_files(
     lake: &Lake,
     name: &NodeName,
     files: &[&FileEntry],

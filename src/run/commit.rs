@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use super::stage::Audited;
 use super::{Job, published_steps};
 use crate::diagnostic::Diagnostics;
-use crate::engine::{self, Written};
+use crate::engine::{self, Written, WrittenFile};
 use crate::ident::NodeName;
 use crate::interval::Instant;
 use crate::lake::{
-    ColumnStatistics, Commit, CommitOutcome, DeltaPosition, Extra, FORMAT, FileEntry, Intent, JournalEntry,
-    LakeError, Part, Slice, TableColumn, TableContract, TableEntry, TableType,
+    ColumnStatistics, Commit, CommitOutcome, DeltaPosition, Extra, FORMAT, FileEntry, Intent, LakeError,
+    Part, TableColumn, TableContract, TableEntry, TableType,
 };
 use crate::plan::{self, Purpose, Step};
-use crate::project::{ColumnType, Contract, Nullability, Privacy};
-use crate::store::Key;
+use crate::project::{ColumnType, Contract, Model, Nullability, Privacy};
 
 /// Writes what the attempt sets out to do, before its first file.
 pub(super) async fn write_intent(job: &Job<'_>, started_at: Instant) -> Result<(), Diagnostics> {
@@ -33,28 +32,28 @@ pub(super) async fn write_intent(job: &Job<'_>, started_at: Instant) -> Result<(
     job.lake.write_intent(&intent).await.map_err(found)
 }
 
-/// Writes that a step is done, with the hashes of its files.
-pub(super) async fn write_journal(
+/// The files of a table as commits name them; extremes of personal data are not among what is known.
+pub(super) fn file_entries(
     job: &Job<'_>,
-    sequence: u32,
-    step: &Step,
+    model: &Model,
     written: &Written,
-) -> Result<(), Diagnostics> {
-    let files = written.files.iter().map(|file| {
-        serde_json::json!({"key": file.key, "bytes": file.bytes, "rows": file.rows, "sha256": file.sha256})
-    });
-    let entry = JournalEntry {
-        format: FORMAT,
-        sequence,
-        finished_at: (job.clock)(),
-        step: serde_json::json!({
-            "model": step.model,
-            "fingerprint": step.fingerprint,
-            "files": files.collect::<Vec<_>>(),
-        }),
+) -> Result<Vec<FileEntry>, Diagnostics> {
+    let folder = job.lake.table_folder(&model.name).map_err(found)?;
+    let known = |column: &engine::ColumnStats| {
+        let (name, known) = statistics(column);
+        let told = model.contract.column(&name).is_some_and(|column| column.privacy == Privacy::Public);
+        let hidden = ColumnStatistics { null_count: known.null_count, ..ColumnStatistics::default() };
+        (name, if told { known } else { hidden })
     };
-    let keys: Vec<Key> = written.files.iter().map(|file| file.key.clone()).collect();
-    job.lake.write_journal(&job.attempt, &entry, &keys).await.map_err(found)
+    let file = |file: &WrittenFile| FileEntry {
+        path: file.key.below(&folder).unwrap_or_else(|| file.key.clone()),
+        bytes: file.bytes,
+        rows: file.rows,
+        sha256: file.sha256.clone(),
+        columns: file.columns.iter().map(known).collect(),
+        extra: Extra::default(),
+    };
+    Ok(written.files.iter().map(file).collect())
 }
 
 /// Commits what was audited; returns the commit too.
@@ -68,11 +67,11 @@ pub(super) async fn publish(
     let mut tables: BTreeMap<NodeName, TableEntry> =
         last.map(|commit| commit.tables.clone()).unwrap_or_default();
     for step in published_steps(job.plan) {
-        let (Some(written), Some(model)) = (audited.table(&step.model), job.typed.graph.model(&step.model))
+        let (Some(files), Some(model)) = (audited.table(&step.model), job.typed.graph.model(&step.model))
         else {
             return Err(super::bug("a step of the plan was not staged").into());
         };
-        let entry = entry(job, step, written, &model.contract, (version, committed_at)).map_err(found)?;
+        let entry = entry(job, step, files.to_vec(), model, (version, committed_at));
         tables.insert(step.model.clone(), entry);
     }
     // What a backfill publishes of other days changes nothing of the day that is looked from.
@@ -102,26 +101,15 @@ pub(super) async fn publish(
 fn entry(
     job: &Job<'_>,
     step: &Step,
-    written: &Written,
-    contract: &Contract,
+    files: Vec<FileEntry>,
+    model: &Model,
     (version, published_at): (u64, Instant),
-) -> Result<TableEntry, LakeError> {
+) -> TableEntry {
     let previous = job.state.last.as_ref().and_then(|commit| commit.tables.get(&step.model));
-    let model = job.typed.graph.model(&step.model);
-    let folder = job.lake.table_folder(&step.model)?;
-    let files = written.files.iter().map(|file| FileEntry {
-        path: file.key.below(&folder).unwrap_or_else(|| file.key.clone()),
-        bytes: file.bytes,
-        rows: file.rows,
-        sha256: file.sha256.clone(),
-        columns: file.columns.iter().map(statistics).collect(),
-        extra: Extra::default(),
-    });
-    let files: Vec<FileEntry> = files.collect();
-    let kept = previous.zip(model).into_iter().flat_map(|(entry, model)| job.typed.kept(model, entry));
+    let kept = previous.into_iter().flat_map(|entry| job.typed.kept(model, entry));
     let mut parts: Vec<Part> = kept.cloned().collect();
     parts.push(Part {
-        slice: model.map_or(Slice::Whole, |model| job.typed.slice(model)),
+        slice: job.typed.slice(model),
         fingerprint: step.fingerprint.clone(),
         made_from: step.made_from.clone(),
         attempt: job.attempt.clone(),
@@ -131,15 +119,15 @@ fn entry(
         extra: Extra::default(),
     });
     parts.sort_by_key(|part| part.slice);
-    Ok(TableEntry {
+    TableEntry {
         owner: previous.map_or_else(|| job.plan.pipeline.clone(), |entry| entry.owner.clone()),
         built_in: version,
         fingerprint: plan::fingerprint_of_parts(&parts),
-        contract: table_contract(contract),
+        contract: table_contract(&model.contract),
         delta: DeltaPosition::after(previous, &step.model, &job.attempt),
         parts,
         extra: Extra::default(),
-    })
+    }
 }
 
 fn statistics(column: &engine::ColumnStats) -> (String, ColumnStatistics) {

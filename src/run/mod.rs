@@ -21,6 +21,7 @@ mod data;
 mod draft;
 mod freshness;
 mod intake;
+mod journal;
 mod stage;
 mod steps;
 mod unit;
@@ -28,6 +29,7 @@ mod unit;
 pub use data::data_tests;
 pub use draft::{Draft, Ground, draft};
 pub use freshness::{AgeStatus, SourceAge, ages};
+pub use journal::{Finished, Resumed, resumed};
 pub use unit::{UnitOutcome, read_unit_test, unit_test};
 
 /// A plan with all it needs to be done.
@@ -54,6 +56,8 @@ pub struct Job<'a> {
     pub stop: tokio::sync::watch::Receiver<bool>,
     /// What is asked beyond the plan.
     pub mode: Mode,
+    /// What the attempt has done already, if it was broken off and is gone on with.
+    pub resumed: Option<Resumed>,
 }
 
 /// What is asked beyond the plan.
@@ -103,7 +107,9 @@ pub enum Ended {
 /// an input that changed while it was read. Failed models and broken audits are outcomes.
 pub async fn execute(job: &Job<'_>) -> Result<Ended, Diagnostics> {
     let started_at = (job.clock)();
-    commit::write_intent(job, started_at).await?;
+    if job.resumed.is_none() {
+        commit::write_intent(job, started_at).await?;
+    }
     job.observer.notice(Event::Planned { steps: job.plan.steps.len() });
     job.observer.notice(Event::Phase(Phase::Write));
     let worked = steps::run(job).await?;

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::Written;
 use crate::ident::NodeName;
+use crate::lake::FileEntry;
 use crate::plan::{AuditResult, Plan, SourceResult, SourceStatus};
 
 /// Tables that are written and not yet all checked.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Staged(BTreeMap<NodeName, Written>);
+pub(super) struct Staged(BTreeMap<NodeName, Vec<FileEntry>>);
 
 /// Tables that are written and whose rules all hold.
 #[derive(Debug, Clone)]
-pub(super) struct Audited(BTreeMap<NodeName, Written>);
+pub(super) struct Audited(BTreeMap<NodeName, Vec<FileEntry>>);
 
 impl Staged {
     /// Adds a written table.
-    pub(super) fn add(&mut self, table: NodeName, written: Written) {
-        self.0.insert(table, written);
+    pub(super) fn add(&mut self, table: NodeName, files: Vec<FileEntry>) {
+        self.0.insert(table, files);
     }
 
     /// The tables as audited, if no rule is broken and no source has too many rejected rows.
@@ -29,8 +29,8 @@ impl Staged {
 
 impl Audited {
     /// The files of `table`.
-    pub(super) fn table(&self, table: &NodeName) -> Option<&Written> {
-        self.0.get(table)
+    pub(super) fn table(&self, table: &NodeName) -> Option<&[FileEntry]> {
+        self.0.get(table).map(Vec::as_slice)
     }
 
     /// The version these tables are published as.

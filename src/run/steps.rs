@@ -12,6 +12,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use super::audits::{self, Pending};
 use super::bindings::{self, Products, Reading};
 use super::intake::{self, Rejected, Taken};
+use super::journal::{self, Finished, Resumed};
 use super::stage::Staged;
 use super::{AfterFailure, Job, commit};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -19,7 +20,10 @@ use crate::engine::{
     Binding, Bindings, Broken, Computed, MaterializeRequest, Progress, Share, WriteRequest, Written,
     WrittenFile,
 };
+use crate::graph::Node;
 use crate::ident::NodeName;
+use crate::interval::Instant;
+use crate::lake::FileEntry;
 use crate::plan::{
     AuditResult, Event, Phase, SourceResult, SourceStatus, Step, StepKind, StepResult, StepStatus, TypedModel,
 };
@@ -50,7 +54,8 @@ impl Worked {
 enum Done {
     Source { source: NodeName, taken: Result<Box<Taken>, Diagnostics> },
     Step { model: NodeName, product: Result<Product, Diagnostics>, result: StepResult },
-    Stored { model: NodeName, stored: Result<Written, Unstored>, result: StepResult },
+    Stored { model: NodeName, stored: Result<Vec<FileEntry>, Unstored>, result: StepResult },
+    Reused { model: NodeName, files: Vec<FileEntry>, rows: Result<Binding, Diagnostics>, result: StepResult },
     Audit { pending: Pending, result: Result<AuditResult, Diagnostics> },
 }
 
@@ -140,13 +145,13 @@ impl Board {
             share,
             intakes: job.plan.intakes.iter().map(|intake| intake.source.clone()).collect(),
             taken: BTreeMap::new(),
-            waiting: job.plan.steps.iter().map(|step| step.model.clone()).collect(),
+            waiting: wanted(job),
             computing: BTreeSet::new(),
             rules: rules.collect(),
             checking: BTreeSet::new(),
             products: Arc::default(),
             failed: BTreeSet::new(),
-            sequence: 0,
+            sequence: job.resumed.as_ref().map_or(0, Resumed::last),
             worked: Worked::default(),
         }
     }
@@ -237,16 +242,27 @@ impl Board {
                 self.rules.extend(audits::queries(job, &model));
                 if let (Some(computed), Some(step)) = (product.computed, job.plan.step(&model)) {
                     self.sequence += 1;
-                    return Ok(Some(Box::pin(store(job, (self.sequence, step), computed, result))));
+                    let broken = product.broken.iter().map(|broken| broken.rows).sum();
+                    let at = Place { sequence: self.sequence, step, broken };
+                    return Ok(Some(Box::pin(store(job, at, computed, result))));
                 }
                 self.finish(job, result);
             }
-            Done::Stored { model, stored: Ok(written), result } => {
-                self.worked.staged.add(model, written);
+            Done::Stored { model, stored: Ok(files), result } => {
+                self.worked.staged.add(model, files);
+                self.finish(job, result);
+            }
+            Done::Reused { model, files, rows: Ok(rows), result } => {
+                // Its own rules held when it was written, or it would not be gone on with.
+                self.worked.audits.extend(computed_audits(job, &model, &[]));
+                Arc::make_mut(&mut self.products).insert(model.clone(), rows);
+                self.rules.extend(audits::queries(job, &model));
+                self.worked.staged.add(model, files);
                 self.finish(job, result);
             }
             Done::Stored { stored: Err(Unstored::Journal(found)), .. } => return Err(found),
             Done::Step { model, product: Err(found), mut result }
+            | Done::Reused { model, rows: Err(found), mut result, .. }
             | Done::Stored { model, stored: Err(Unstored::Files(found)), mut result } => {
                 result.status = StepStatus::Error;
                 self.worked.failures.extend(found.sorted());
@@ -351,6 +367,9 @@ async fn take(job: &Job<'_>, source: NodeName, products: Arc<Products>, share: S
 async fn compute(job: &Job<'_>, step: &Step, products: Arc<Products>, share: Share) -> Done {
     job.observer.notice(Event::StepStarted { model: step.model.clone(), kind: step.kind });
     let started_at = (job.clock)();
+    if let Some(files) = job.resumed.as_ref().and_then(|resumed| resumed.files(step)) {
+        return reuse(job, step, files, started_at);
+    }
     let product = produce(job, step, &products, share).await;
     let computed = product.as_ref().ok().and_then(|product| product.computed.as_ref());
     let files = computed.map(|computed| computed.written().files.as_slice()).unwrap_or_default();
@@ -367,22 +386,79 @@ async fn compute(job: &Job<'_>, step: &Step, products: Arc<Products>, share: Sha
     Done::Step { model: step.model.clone(), product, result }
 }
 
-/// Waits until a computed table is in the store, then writes so in the journal.
-async fn store(
-    job: &Job<'_>,
-    (sequence, step): (u32, &Step),
-    computed: Computed,
-    result: StepResult,
-) -> Done {
-    let stored = match computed.stored().await {
-        Ok(written) => {
-            let told = commit::write_journal(job, sequence, step, &written).await;
-            told.map(|()| written).map_err(Unstored::Journal)
+/// A table that this attempt has written before it was broken off.
+fn reuse(job: &Job<'_>, step: &Step, files: &[FileEntry], started_at: Instant) -> Done {
+    let model = job.typed.graph.model(&step.model);
+    let named: Vec<&FileEntry> = files.iter().collect();
+    let rows = model
+        .and_then(|model| bindings::published_files(job.lake, &step.model, &named, &model.contract))
+        .ok_or_else(|| super::bug("a finished step of an unknown model").into());
+    let result = StepResult {
+        model: step.model.clone(),
+        kind: step.kind,
+        status: StepStatus::Reused,
+        rows: files.iter().map(|file| file.rows).sum(),
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        files: files.len(),
+        started_at,
+        finished_at: (job.clock)(),
+    };
+    Done::Reused { model: step.model.clone(), files: files.to_vec(), rows, result }
+}
+
+/// The steps to do: of an attempt that is gone on with, without what only finished steps needed.
+fn wanted(job: &Job<'_>) -> Vec<NodeName> {
+    let all = || job.plan.steps.iter().map(|step| step.model.clone());
+    let Some(resumed) = &job.resumed else { return all().collect() };
+    let graph = &job.typed.graph;
+    let published = job.plan.steps.iter().filter(|step| step.kind == StepKind::Publish);
+    let rules = published.clone().map(|step| &step.model).chain(job.plan.rechecks.iter().map(|it| &it.model));
+    let read_by_rules = rules.flat_map(|model| graph.audit_inputs(model).iter().flatten());
+    let mut open: Vec<NodeName> = published.map(|step| step.model.clone()).collect();
+    open.extend(read_by_rules.filter_map(|input| match &input.node {
+        Node::Model(name) => Some(name.clone()),
+        Node::Source(_) => None,
+    }));
+    let mut wanted = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        let Some(step) = job.plan.step(&name) else { continue };
+        if wanted.insert(name.clone()) && resumed.files(step).is_none() {
+            open.extend(graph.models_read(&name));
         }
+    }
+    all().filter(|name| wanted.contains(name)).collect()
+}
+
+/// Where in the journal a step is told, and what is told of it.
+struct Place<'a> {
+    sequence: u32,
+    step: &'a Step,
+    broken: u64,
+}
+
+/// Waits until a computed table is in the store, then writes so in the journal.
+async fn store(job: &Job<'_>, at: Place<'_>, computed: Computed, result: StepResult) -> Done {
+    let stored = match computed.stored().await {
+        Ok(written) => tell(job, &at, &written).await.map_err(Unstored::Journal),
         Err(found) => Err(Unstored::Files(found)),
     };
     let result = StepResult { finished_at: (job.clock)(), ..result };
-    Done::Stored { model: step.model.clone(), stored, result }
+    Done::Stored { model: at.step.model.clone(), stored, result }
+}
+
+/// Writes in the journal that a table is stored; its files as the commit names them.
+async fn tell(job: &Job<'_>, at: &Place<'_>, written: &Written) -> Result<Vec<FileEntry>, Diagnostics> {
+    let Place { sequence, step, broken } = *at;
+    let model = job.typed.graph.model(&step.model);
+    let model = model.ok_or_else(|| super::bug("a step of an unknown model"))?;
+    let finished = Finished {
+        model: step.model.clone(),
+        fingerprint: step.fingerprint.clone(),
+        broken,
+        files: commit::file_entries(job, model, written)?,
+    };
+    journal::write(job, sequence, &finished).await?;
+    Ok(finished.files)
 }
 
 async fn produce(

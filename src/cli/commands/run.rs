@@ -89,7 +89,7 @@ fn sources(outcome: &Outcome) -> String {
 fn steps(outcome: &Outcome, frame: Frame) -> String {
     let mut grid = Grid::new(&["model", "status", ">rows", ">size", ">time"]);
     for step in &outcome.steps {
-        let done = matches!(step.status, StepStatus::Success | StepStatus::AuditFailed);
+        let done = matches!(step.status, StepStatus::Success | StepStatus::Reused | StepStatus::AuditFailed);
         let micros = step.finished_at.micros() - step.started_at.micros();
         let size = if step.files > 0 { words::bytes(step.bytes) } else { String::new() };
         grid.row([
@@ -110,6 +110,7 @@ fn status(step: &StepResult, outcome: &Outcome) -> &'static str {
             "published"
         }
         (StepStatus::Success, StepKind::Publish) => "staged",
+        (StepStatus::Reused, _) => "finished before",
         (StepStatus::Error, _) => "failed",
         (StepStatus::AuditFailed, _) => "rules broken",
         (StepStatus::Skipped, _) => "skipped",
