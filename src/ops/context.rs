@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use super::facts::last_failures;
 use super::{Common, Error, Surroundings};
 use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
 use crate::engine::{Engine, EngineOptions};
 use crate::graph::{self, Graph, Selection};
 use crate::interval::Instant;
-use crate::plan::{self, TypedGraph};
+use crate::lake::Lake;
+use crate::plan::{self, Request, TypedGraph};
 use crate::project::{self, Location, Pipeline, Project, Target};
 use crate::query::Parameters;
 use crate::state::State;
@@ -36,6 +38,12 @@ impl Asked {
     /// The pipeline.
     pub(super) const fn pipeline(&self) -> &Pipeline {
         &self.graph.project().pipeline
+    }
+
+    /// What is looked for: the selection, and what failed last where it asks for that.
+    pub(super) async fn request(&self, lake: &Lake, common: &Common) -> Result<Request, Error> {
+        let failed = last_failures(lake, common, &self.pipeline().name).await?;
+        Ok(Request { selection: self.selection.clone(), refresh: common.refresh, failed })
     }
 
     /// Types the project in a pinned or locked world.
@@ -88,6 +96,9 @@ fn times(
     common: &Common,
     pipeline: &Pipeline,
 ) -> Result<(Instant, Instant), Diagnostics> {
+    if let Some(saved) = common.saved_times {
+        return Ok(saved);
+    }
     let zone = &pipeline.time_zone;
     let read = |text: &str, flag: &str| {
         Instant::parse(text, zone)

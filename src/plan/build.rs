@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Intake, LeftOut, MadeFrom, MemoryClass, Plan, Reason, Recheck, Refresh, Request, Skipped, Step, StepKind,
-    TypedGraph, WhySkipped, fingerprint, left_out,
+    FORMAT, Intake, LeftOut, MadeFrom, MemoryClass, Plan, Reason, Recheck, Refresh, Request, Skipped, Step,
+    StepKind, TypedGraph, WhySkipped, fingerprint, left_out,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::graph::{Facts, Graph, Node};
@@ -12,9 +12,6 @@ use crate::ident::NodeName;
 use crate::lake::{Commit, TableEntry};
 use crate::project::{Model, Source, Visibility};
 use crate::state::State;
-
-/// The format of plans this program writes.
-const FORMAT: u32 = 1;
 
 /// Returns the steps that bring every selected table up to date, inputs first.
 ///
