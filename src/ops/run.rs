@@ -112,7 +112,8 @@ impl Walk<'_> {
             match run::execute(&job).await? {
                 Ended::Done(mut outcome) => {
                     outcome.warnings.extend(late.iter().cloned());
-                    tell_the_world(around, &self.lake, &state, &outcome).await;
+                    // It is published or it is not: from now on nobody need wait for this run.
+                    futures::join!(tell_the_world(around, &self.lake, &state, &outcome), hold.release());
                     return Ok(*outcome);
                 }
                 Ended::LostRace { version } => self.lost(version)?,

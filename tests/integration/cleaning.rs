@@ -98,7 +98,8 @@ fn all_folders(folder: &Path) -> Vec<PathBuf> {
 #[track_caller]
 fn assert_no_empty_folders(root: &Path) {
     // The folders of probes and leases are every run's.
-    let of_runs = |folder: &PathBuf| ["_goodwill/probe", "_goodwill/locks"].iter().any(|it| folder.ends_with(it));
+    let of_runs =
+        |folder: &PathBuf| ["_goodwill/probe", "_goodwill/locks"].iter().any(|it| folder.ends_with(it));
     let folders = all_folders(root).into_iter().filter(|folder| !of_runs(folder));
     let empty: Vec<_> = folders.filter(|folder| fs::read_dir(folder).unwrap().count() == 0).collect();
     assert_eq!(empty, Vec::<PathBuf>::new(), "no empty folders are left");
