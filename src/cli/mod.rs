@@ -20,6 +20,7 @@ mod console;
 mod exit;
 mod logs;
 mod panics;
+mod process;
 mod progress;
 mod render;
 #[cfg(test)]
@@ -124,28 +125,45 @@ fn form(display: &DisplayFlags, logs: Logs, console: Console) -> Form {
 const fn timeout(command: &Command) -> Option<Duration> {
     match command {
         Command::Run(args) => args.conduct.timeout,
+        Command::Apply(args) => args.conduct.timeout,
         Command::Backfill(args) => args.timeout,
         _ => None,
     }
 }
 
 async fn dispatch(session: &Session, command: Command) -> Result<Exit, ops::Error> {
-    match command {
-        // These stop by themselves, and tell what became of what they had begun.
+    let ended = match command {
+        // These stop by themselves: they let go of their lease, and tell what became of what they had begun.
         Command::Demo(args) => commands::demo(session, &args).await,
         Command::Run(args) => commands::run(session, &args).await,
+        Command::Apply(args) => commands::apply(session, &args).await,
+        Command::Rollback(args) => commands::rollback(session, &args).await,
         Command::Backfill(args) => commands::backfill(session, &args).await,
         command => {
             let mut stop = session.around.stop.clone();
             tokio::select! {
                 ended = answer(session, command) => ended,
-                _ = stop.wait_for(|stop| *stop) => Ok(session.signals.cause().map_or(Exit::BUG, exit::StopCause::exit)),
+                _ = stop.wait_for(|stop| *stop) => return Ok(stopped(session)),
             }
         }
+    };
+    match ended {
+        Err(error) if error.is_stopped() => {
+            session.progress.finish();
+            let found = session.signals.cause().and_then(exit::StopCause::finding);
+            tell(&found.map(Diagnostics::from).unwrap_or_default(), session.console);
+            session.console.error(signals::NOTHING_COMPUTED);
+            Ok(stopped(session))
+        }
+        ended => ended,
     }
 }
 
-/// The commands that may end at any moment: they publish nothing, or all of it with one write.
+fn stopped(session: &Session) -> Exit {
+    session.signals.cause().map_or(Exit::BUG, exit::StopCause::exit)
+}
+
+/// The commands that may end at any moment: they publish nothing.
 async fn answer(session: &Session, command: Command) -> Result<Exit, ops::Error> {
     match command {
         Command::Init(args) => commands::init(session, &args),
@@ -158,7 +176,6 @@ async fn answer(session: &Session, command: Command) -> Result<Exit, ops::Error>
         Command::History(args) => commands::history(session, &args).await,
         Command::Receipt(args) => commands::receipt(session, &args).await,
         Command::Recover(args) => commands::recover(session, &args).await,
-        Command::Rollback(args) => commands::rollback(session, &args).await,
         Command::Verify(args) => commands::verify(session, &args).await,
         Command::Gc(args) => commands::gc(session, &args).await,
         Command::Schema(args) => commands::schema(session, &args).await,
@@ -166,6 +183,8 @@ async fn answer(session: &Session, command: Command) -> Result<Exit, ops::Error>
         Command::Completions(args) => commands::completions(session, &args),
         Command::Demo(args) => commands::demo(session, &args).await,
         Command::Run(args) => commands::run(session, &args).await,
+        Command::Apply(args) => commands::apply(session, &args).await,
+        Command::Rollback(args) => commands::rollback(session, &args).await,
         Command::Backfill(args) => commands::backfill(session, &args).await,
     }
 }

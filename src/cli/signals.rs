@@ -22,6 +22,9 @@ const SHORT_GRACE: Duration = Duration::from_millis(500);
 /// How much longer a run that writes may take; a little less than what people were promised.
 const GRACE: Duration = Duration::from_millis(7_500);
 
+/// What is told when there was nothing to end in order.
+pub(super) const NOTHING_COMPUTED: &str = "stopped before anything was computed\n";
+
 /// Whether there is something to end in order: a table is being written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Begun(Arc<AtomicBool>);
@@ -140,7 +143,7 @@ impl Listener {
         self.console.error(if self.begun.is_set() {
             "stopped at once; the next run finishes what this one may have begun to publish\n"
         } else {
-            "stopped before anything was computed\n"
+            NOTHING_COMPUTED
         });
         leave(exit);
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sysinfo::System;
 
+use super::process;
 use super::signals::Signals;
 use crate::diagnostic::{Diagnostic, code};
 use crate::interval::Instant;
@@ -32,6 +33,8 @@ pub(super) fn of_process(
         fresh_word: Arc::new(|| fresh_word(Timestamp::now(), uuid::Uuid::new_v4())),
         observer,
         stop: signals.stop(),
+        holder: process::own(),
+        gone: Arc::new(process::is_gone),
         machine_memory: machine_memory(),
         machine_threads: std::thread::available_parallelism().map_or(1, usize::from),
     })

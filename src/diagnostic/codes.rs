@@ -105,6 +105,8 @@ codes! {
     FORMAT_TOO_NEW = 305, Project, "the root was written by a newer Goodwill";
     STORE_IGNORES_PRECONDITIONS = 306, Project, "the store does not honour create-if-absent";
     FOLDER_NOT_EMPTY = 307, Project, "a project would overwrite files";
+    UNREADABLE_PLAN = 308, Project, "a saved plan cannot be read";
+    PLAN_MOVED = 309, Project, "what a saved plan was made for has moved";
     HISTORY_DOES_NOT_FIT = 310, Project, "a snapshot's contract does not fit those published before";
     // 04: inputs
     MISSING_SOURCE = 401, Input, "a source has no files";

@@ -1,6 +1,6 @@
 //! Where everything lies below a published root.
 
-use crate::ident::{AttemptId, NodeName};
+use crate::ident::{AttemptId, NodeName, PipelineName};
 use crate::store::{InvalidKey, Key};
 
 /// The newest format of commits and intents this program reads, and the one it writes.
@@ -60,6 +60,11 @@ pub(super) fn horizons() -> Result<Key, InvalidKey> {
 /// The note that the files of versions before `oldest` may be gone.
 pub(super) fn horizon(oldest: u64) -> Result<Key, InvalidKey> {
     Key::parse(&format!("_goodwill/gc/{oldest:020}.json"))
+}
+
+/// Who is at work on a pipeline.
+pub(super) fn lease(pipeline: &PipelineName) -> Result<Key, InvalidKey> {
+    Key::parse(&format!("_goodwill/locks/{pipeline}.json"))
 }
 
 /// The folder of the runs' documents.

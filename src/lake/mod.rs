@@ -6,6 +6,7 @@
 //!        views/{duckdb,spark,trino}.sql, powerbi.m       the exact files of one commit
 //!        _goodwill/commits/00000000000000000042.json     the commits, without gaps
 //!        _goodwill/attempts/<attempt>/…                  intent, journal and end
+//!        _goodwill/locks/<pipeline>.json                 who is at work; decides nothing
 //!        _goodwill/gc/…                                  from which version on all files are kept
 //!        _goodwill/runs/<run_id>/…                       receipts and reports
 //! ```
@@ -30,6 +31,7 @@ mod end;
 mod error;
 mod gc;
 mod layout;
+mod lease;
 mod publish;
 mod recover;
 mod restore;
@@ -48,6 +50,7 @@ pub use delta::APPLICATION;
 pub use error::LakeError;
 pub use gc::{Cleanup, Reason, Removal, Retention, Stray, Undecided};
 pub use layout::FORMAT;
+pub use lease::{Birth, FoundLease, Holder, Lease};
 pub use publish::CommitOutcome;
 pub use recover::{Orphan, Recovered, RolledForward};
 pub use restore::Restorer;
@@ -85,6 +88,12 @@ pub struct Lake {
 }
 
 impl Lake {
+    /// The root in `store`, at which nobody has looked yet.
+    #[must_use]
+    pub const fn at(store: Store) -> Self {
+        Self { store }
+    }
+
     /// Opens a root to read it; an empty one has no commit.
     ///
     /// # Errors
@@ -111,7 +120,7 @@ impl Lake {
     ) -> Result<(Self, Option<Commit>), LakeError> {
         let lake = Self { store };
         let last = lake.last_commit().await?;
-        lake.probe(attempt).await?;
+        lake.prove(attempt).await?;
         Ok((lake, last))
     }
 
@@ -195,7 +204,12 @@ impl Lake {
         Ok(self.store.list_folders(&layout::runs()?).await?)
     }
 
-    async fn probe(&self, attempt: &AttemptId) -> Result<(), LakeError> {
+    /// Proves that the store honours create-if-absent; `attempt` names the object that is written for it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LakeError::PreconditionsIgnored`] if a second write was taken.
+    pub async fn prove(&self, attempt: &AttemptId) -> Result<(), LakeError> {
         let key = layout::probe(attempt)?;
         let ignored = || LakeError::PreconditionsIgnored { url: self.store.url().to_string() };
         let no_folder = |cause: StoreError| match cause {

@@ -204,16 +204,18 @@ impl Lake {
         Ok(missing.first().map(|from| RolledForward { from: *from, to }))
     }
 
-    /// The versions up to `to` that are not there; usually none.
+    /// The versions up to `to` that are not there: usually none, after a commit the last.
+    ///
+    /// A log grows by a version a night, so it is listed only if more than its last version is
+    /// missing: each is created only when all before it are there.
     async fn missing_versions(
         &self,
         table: &NodeName,
         to: u64,
         commit: u64,
     ) -> Result<BTreeSet<u64>, LakeError> {
-        let (key, log) = (layout::delta_version(table, to)?, layout::delta_log(table)?);
-        let listed = async { Ok(self.store().list(&log).await?) };
-        let (found, listed) = futures::try_join!(self.read(&key), listed)?;
+        let key = layout::delta_version(table, to)?;
+        let (found, is_next) = futures::try_join!(self.read(&key), self.has_version_before(table, to))?;
         if let Some(content) = found {
             return if delta::is_ours(&content, commit) {
                 Ok(BTreeSet::new())
@@ -221,11 +223,21 @@ impl Lake {
                 Err(LakeError::ForeignLog { table: table.clone(), version: to })
             };
         }
+        if is_next {
+            return Ok(BTreeSet::from([to]));
+        }
+        let listed = self.store().list(&layout::delta_log(table)?).await?;
         let numbers = |suffix| listed.iter().filter_map(move |info| layout::numbered(&info.key, suffix));
         let present: BTreeSet<u64> = numbers(".json").collect();
         // Versions below a checkpoint may have been cleaned away.
         let first = numbers(".checkpoint.parquet").min().unwrap_or(0);
         Ok((first..=to).filter(|version| !present.contains(version)).collect())
+    }
+
+    /// Whether the version before `to` is there; nothing is missing before the first.
+    async fn has_version_before(&self, table: &NodeName, to: u64) -> Result<bool, LakeError> {
+        let Some(before) = to.checked_sub(1) else { return Ok(true) };
+        Ok(self.store().head(&layout::delta_version(table, before)?).await?.is_some())
     }
 
     /// The last version up to `to` whose checkpoint should be there and is not.

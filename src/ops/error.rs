@@ -11,6 +11,18 @@ use crate::store::StoreError;
 pub struct Error(Diagnostics);
 
 impl Error {
+    /// Somebody asked to stop before anything was written: there is nothing to tell.
+    #[must_use]
+    pub fn stopped() -> Self {
+        Self(Diagnostics::default())
+    }
+
+    /// Whether somebody asked to stop.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What was found, to be shown to a person.
     #[must_use]
     pub const fn diagnostics(&self) -> &Diagnostics {

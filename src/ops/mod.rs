@@ -7,12 +7,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::Values;
 use crate::interval::Instant;
+use crate::lake::Holder;
 use crate::plan::{Observer, Purpose, Refresh};
 use crate::store::Access;
 
+mod apply;
 mod backfill;
 mod check;
 mod connect;
@@ -25,6 +28,7 @@ mod freshness;
 mod gc;
 mod history;
 mod init;
+mod lease;
 mod lock;
 mod ls;
 mod plan;
@@ -33,9 +37,11 @@ mod rollback;
 mod run;
 mod scratch;
 mod show;
+mod stop;
 mod test;
 mod verify;
 
+pub use apply::apply;
 pub use backfill::{BackfillRequest, Backfilled, Every, backfill};
 pub use check::{Checked, SchemaOrigin, check};
 pub use connect::{Connection, connect};
@@ -70,6 +76,10 @@ pub struct Surroundings {
     pub observer: Arc<dyn Observer>,
     /// Becomes true when the run must stop.
     pub stop: tokio::sync::watch::Receiver<bool>,
+    /// This process, for others that would do the same work.
+    pub holder: Holder,
+    /// Whether a process is one of this machine that has ended; `false` for whatever nobody knows here.
+    pub gone: Arc<dyn Fn(&Holder) -> bool + Send + Sync>,
     /// How much memory the machine or its cgroup has, in bytes.
     pub machine_memory: u64,
     /// How many processors there are.
@@ -108,6 +118,8 @@ pub struct Common {
     pub as_of: Option<String>,
     /// What is known: a day or instant.
     pub known_at: Option<String>,
+    /// What a saved plan looks from and knows, whatever was typed then and day it is now.
+    pub saved_times: Option<(Instant, Instant)>,
     /// Whether unchanged tables are built again.
     pub refresh: Refresh,
     /// What tables are built for.
@@ -122,6 +134,8 @@ pub struct Common {
     pub publication: Publication,
     /// Whether findings may tell values of rows.
     pub values: Values,
+    /// How long another run's lease is waited for.
+    pub lock_wait: Duration,
 }
 
 /// What happens to other steps when one fails.

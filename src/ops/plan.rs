@@ -1,9 +1,11 @@
 //! `plan`: what a run would do, and why.
 
-use super::{Common, Error, Surroundings, context};
+use serde_json::Value as Json;
+
+use super::{Common, Error, Surroundings, context, lease};
 use crate::diagnostic::Diagnostics;
 use crate::lake::Lake;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Asked, Event, MadeIn, Plan};
 use crate::state;
 
 /// A plan, for programs and for people.
@@ -11,6 +13,8 @@ use crate::state;
 pub struct Planned {
     /// The plan.
     pub plan: Plan,
+    /// The plan with what was asked and the world it was made in: what `apply` reads.
+    pub document: Json,
     /// The plan in words.
     pub text: String,
     /// What may be wrong with the sources.
@@ -26,12 +30,31 @@ pub async fn plan(around: &Surroundings, common: &Common) -> Result<Planned, Err
     let asked = context::asked(around, common)?;
     let sources = context::sources(around, common, asked.pipeline())?;
     let root = context::root(around, common, asked.pipeline())?;
-    let lake = Lake::open(root).await?;
-    let last = lake.last_commit().await?;
-    let state = state::pin(&asked.graph, &sources, last).await?;
+    let lake = Lake::at(root);
+    let (last, at_work) =
+        futures::join!(lake.last_commit(), lease::told(around, &lake, &asked.pipeline().name));
+    let state = state::pin(&asked.graph, &sources, last?).await?;
+    if let Some(text) = at_work {
+        around.observer.notice(Event::Note { text });
+    }
     let typed = asked.analyze(&state)?;
     let request = asked.request(&lake, common).await?;
     let plan = plan::build(&typed, &state, &request)?;
+    let document = plan::document(&plan, &as_typed(common), &MadeIn::of(&typed, &state));
     let text = plan::explain(&plan);
-    Ok(Planned { plan, text, warnings: state.warnings().cloned().collect() })
+    Ok(Planned { plan, document, text, warnings: state.warnings().cloned().collect() })
+}
+
+/// What `apply` needs to make the plan again.
+fn as_typed(common: &Common) -> Asked {
+    let common = common.clone();
+    Asked {
+        pipeline: common.pipeline,
+        select: common.select,
+        exclude: common.exclude,
+        refresh: common.refresh,
+        as_of: common.as_of,
+        known_at: common.known_at,
+        vars: common.vars,
+    }
 }

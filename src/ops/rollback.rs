@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
+use super::lease::{Hold, Leasing};
+use super::stop::unless_stopped;
 use super::{Common, Error, Surroundings, history};
 use crate::diagnostic::{Diagnostic, code};
 use crate::engine;
@@ -58,33 +60,56 @@ pub struct Restored {
 /// is not clear whose tables are meant, and what keeps a root from being published to.
 pub async fn rollback(around: &Surroundings, common: &Common, version: &str) -> Result<RolledBack, Error> {
     let run_id = (around.fresh_word)();
-    let store = history::published(around, common).await?.store().clone();
-    let (lake, last) = Lake::open_to_publish(store, &attempt(&run_id)?).await?;
-    lake.roll_forward_to(last).await?;
+    let attempt = attempt(&run_id)?;
+    let hold = Hold::default();
+    let roll = async {
+        let lake = history::published(around, common).await?;
+        let last = lake.last_commit().await?.ok_or_else(history::nothing_published)?;
+        let owner = pipeline(around, common, &last)?;
+        if let Some(leasing) = Leasing::of(around, common, &lake, &owner, (&run_id, &attempt))? {
+            leasing.take(&hold).await?;
+        }
+        lake.prove(&attempt).await?;
+        lake.roll_forward().await?;
+        restore(around, common, &lake, (version, &run_id)).await
+    };
+    // It may end at any moment: it publishes all or nothing, with one write.
+    let ended = unless_stopped(around, roll).await;
+    hold.release().await;
+    ended
+}
+
+/// Publishes the tables of `version` again as the next one, whoever else publishes meanwhile.
+async fn restore(
+    around: &Surroundings,
+    common: &Common,
+    lake: &Lake,
+    (version, run_id): (&str, &str),
+) -> Result<RolledBack, Error> {
     for race in 0..RACES {
         let last = lake.last_commit().await?.ok_or_else(history::nothing_published)?;
-        let target = history::named(&lake, version).await?;
+        let target = history::named(lake, version).await?;
         let oldest = lake.oldest_kept().await?;
         if target.version < oldest {
             return Err(history::files_removed(target.version, oldest).into());
         }
         let pipeline = pipeline(around, common, &last)?;
-        let name = if race == 0 { run_id.clone() } else { format!("{run_id}-{}", race + 1) };
-        let by = restorer(around, &pipeline, &run_id, &name)?;
+        let name = if race == 0 { run_id.to_owned() } else { format!("{run_id}-{}", race + 1) };
+        let by = restorer(around, &pipeline, run_id, &name)?;
         let root = lake.store().url().to_string();
         let Some(commit) = last.restoring(&target, by) else {
             return Ok(told(root, &last, &target, &last, None));
         };
-        if !publish(around, &lake, &commit).await? {
+        if !publish(around, lake, &commit).await? {
             continue;
         }
         if lake.oldest_kept().await? > target.version {
-            take_back(around, &lake, &last, &commit).await?;
+            take_back(around, lake, &last, &commit).await?;
             return Err(cleaned_meanwhile(target.version).into());
         }
         lake.roll_forward_to(Some(commit.clone())).await?;
-        tell_the_world(around, &lake, &commit).await;
-        return Ok(told(root, &last, &target, &commit, Some(run_id)));
+        tell_the_world(around, lake, &commit).await;
+        return Ok(told(root, &last, &target, &commit, Some(run_id.to_owned())));
     }
     Err(lost("when they are done").into())
 }

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::context::Asked;
+use super::lease::{Go, Hold, Leasing, taken_beside};
 use super::scratch::Scratch;
+use super::stop::unless_stopped;
 use super::{Common, Error, OnFailure, Publication, Surroundings, context, freshness};
 use crate::count::counted;
-use crate::diagnostic::{Diagnostic, code};
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::engine::Engine;
 use crate::ident::AttemptId;
 use crate::lake::{self, Commit, Lake, Recovered};
-use crate::plan::{self, Ending, Event, Outcome, Phase, Plan};
+use crate::plan::{self, Ending, Event, MadeIn, Outcome, Phase, Plan, Saved, TypedGraph};
 use crate::report;
 use crate::run::{self, AfterFailure, Ended, Job, Mode, Until};
 use crate::state::{self, State};
@@ -22,81 +26,164 @@ const RACES: usize = 5;
 ///
 /// # Errors
 ///
-/// Returns what keeps the run from starting or from ending honestly; failed models and broken
-/// audits are in the outcome.
+/// Returns what keeps the run from starting or from ending honestly, `GW0705` if another run is at work on
+/// the pipeline among it; failed models and broken audits are in the outcome.
 pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Error> {
-    let asked = context::asked(around, common)?;
-    let pipeline = asked.pipeline();
-    let sources = context::sources(around, common, pipeline)?;
-    let root = context::root(around, common, pipeline)?;
-    let run_id = (around.fresh_word)();
-    around.observer.notice(Event::Phase(Phase::Recover));
-    let name = attempt(&run_id)?;
-    // The root is made ready while the sources are looked at: on a far store both take their time.
-    let (ready, looked) =
-        futures::join!(ready(around, root, &name), state::pin(&asked.graph, &sources, None));
-    let (lake, last) = ready?;
-    let mut state = State { last, ..looked? };
-    let scratch = Scratch::of(around, &run_id)?;
-    scratch.sweep().await;
-    let engine = context::engine(around, common, Some(pipeline), scratch.path())?;
-    for race in 0..RACES {
-        if race > 0 {
-            let last = lake.last_commit().await?;
-            state = state::pin(&asked.graph, &sources, last).await?;
-        }
-        lake::step("before_plan");
-        let typed = asked.analyze(&state)?;
-        let late = freshness::gate(around, common, &engine, &typed, &state).await?;
-        let request = asked.request(&lake, common).await?;
-        let plan = plan::build(&typed, &state, &request)?;
-        if plan.is_empty() {
-            let warnings = state.warnings().chain(late.iter()).cloned().collect();
-            return nothing_to_do(around, run_id, plan, warnings);
-        }
-        let name = if race == 0 { run_id.clone() } else { format!("{run_id}-{}", race + 1) };
-        let job = Job {
-            typed: &typed,
-            state: &state,
-            plan: &plan,
-            lake: &lake,
-            engine: &engine,
-            run_id: run_id.clone(),
-            attempt: attempt(&name)?,
-            clock: Arc::clone(&around.clock),
-            observer: Arc::clone(&around.observer),
-            stop: around.stop.clone(),
-            mode: mode(common),
-            resumed: None,
-        };
-        match run::execute(&job).await? {
-            Ended::Done(mut outcome) => {
-                outcome.warnings.extend(late.iter().cloned());
-                tell_the_world(around, &lake, &state, &outcome).await;
-                return Ok(*outcome);
-            }
-            Ended::LostRace { version } => {
-                let text = format!("another run published version {version} first: planning again");
-                around.observer.notice(Event::Note { text });
-            }
-        }
-    }
-    let lost = Diagnostic::error(code::LOST_RACE, "other runs published first, again and again");
-    Err(lost.help("run again when they are done").into())
+    conduct(around, common, None).await
 }
 
-/// The root, proven and rolled forward, and its last commit.
-async fn ready(
+/// Runs what is asked for; with a `saved` plan that plan or nothing.
+pub(super) async fn conduct(
     around: &Surroundings,
-    root: Store,
-    attempt: &AttemptId,
-) -> Result<(Lake, Option<Commit>), Error> {
-    let (lake, last) = Lake::open_to_publish(root, attempt).await?;
-    let recovered = lake.roll_forward_to(last.clone()).await?;
-    tell(around, &recovered);
-    let known = last.as_ref().map(|commit| commit.version);
-    let last = if recovered.version == known { last } else { lake.last_commit().await? };
-    Ok((lake, last))
+    common: &Common,
+    saved: Option<&Saved>,
+) -> Result<Outcome, Error> {
+    let asked = context::asked(around, common)?;
+    let run_id = (around.fresh_word)();
+    let walk = Walk {
+        sources: context::sources(around, common, asked.pipeline())?,
+        lake: Lake::at(context::root(around, common, asked.pipeline())?),
+        attempt: attempt(&run_id)?,
+        around,
+        common,
+        saved,
+        asked,
+        run_id,
+    };
+    let hold = Hold::default();
+    // It holds a lot while it waits: not on the stack of everybody who waits for it.
+    let ended = Box::pin(walk.to_the_end(&hold)).await;
+    hold.release().await;
+    ended
+}
+
+/// A run, its request judged.
+struct Walk<'a> {
+    around: &'a Surroundings,
+    common: &'a Common,
+    saved: Option<&'a Saved>,
+    asked: Asked,
+    sources: Store,
+    lake: Lake,
+    run_id: String,
+    attempt: AttemptId,
+}
+
+/// What was decided, and from what.
+struct Decided {
+    typed: TypedGraph,
+    plan: Plan,
+    /// Sources that are late, and are read all the same.
+    late: Diagnostics,
+}
+
+impl Walk<'_> {
+    async fn to_the_end(&self, hold: &Hold) -> Result<Outcome, Error> {
+        let around = self.around;
+        around.observer.notice(Event::Phase(Phase::Recover));
+        let mut state = unless_stopped(around, self.begin(hold)).await?;
+        let scratch = Scratch::of(around, &self.run_id)?;
+        scratch.sweep().await;
+        let pipeline = Some(self.asked.pipeline());
+        let engine = context::engine(around, self.common, pipeline, scratch.path())?;
+        for race in 0..RACES {
+            if race > 0 {
+                state = unless_stopped(around, self.look_again()).await?;
+            }
+            lake::step("before_plan");
+            let Decided { typed, plan, late } = unless_stopped(around, self.decide(&engine, &state)).await?;
+            if plan.is_empty() {
+                let warnings = state.warnings().chain(late.iter()).cloned().collect();
+                return nothing_to_do(around, self.run_id.clone(), plan, warnings);
+            }
+            let job = Job {
+                typed: &typed,
+                state: &state,
+                plan: &plan,
+                lake: &self.lake,
+                engine: &engine,
+                run_id: self.run_id.clone(),
+                attempt: self.attempt_of(race)?,
+                clock: Arc::clone(&around.clock),
+                observer: Arc::clone(&around.observer),
+                stop: around.stop.clone(),
+                mode: mode(self.common),
+                resumed: None,
+            };
+            match run::execute(&job).await? {
+                Ended::Done(mut outcome) => {
+                    outcome.warnings.extend(late.iter().cloned());
+                    // It is published or it is not: from now on nobody need wait for this run.
+                    futures::join!(tell_the_world(around, &self.lake, &state, &outcome), hold.release());
+                    return Ok(*outcome);
+                }
+                Ended::LostRace { version } => self.lost(version)?,
+            }
+        }
+        let lost = Diagnostic::error(code::LOST_RACE, "other runs published first, again and again");
+        Err(lost.help("run again when they are done").into())
+    }
+
+    /// Takes the lease, makes the root ready and looks at the sources, all at once: on a far store
+    /// each takes its time.
+    async fn begin(&self, hold: &Hold) -> Result<State, Error> {
+        let named = (self.run_id.as_str(), &self.attempt);
+        let pipeline = &self.asked.pipeline().name;
+        let leasing = Leasing::of(self.around, self.common, &self.lake, pipeline, named)?;
+        let look = async |go: Go| {
+            let pinned = state::pin(&self.asked.graph, &self.sources, None);
+            let (last, looked) = futures::join!(self.ready(go), pinned);
+            Ok(State { last: last?, ..looked? })
+        };
+        taken_beside(leasing.as_ref(), hold, look).await
+    }
+
+    /// The root's last commit; the root is proven and rolled forward to it.
+    async fn ready(&self, go: Go) -> Result<Option<Commit>, Error> {
+        let last = self.lake.last_commit().await?;
+        // While another run may hold the lease nothing is written.
+        go.given().await;
+        self.lake.prove(&self.attempt).await?;
+        let recovered = self.lake.roll_forward_to(last.clone()).await?;
+        tell(self.around, &recovered);
+        let known = last.as_ref().map(|commit| commit.version);
+        if recovered.version == known { Ok(last) } else { Ok(self.lake.last_commit().await?) }
+    }
+
+    async fn look_again(&self) -> Result<State, Error> {
+        let last = self.lake.last_commit().await?;
+        Ok(state::pin(&self.asked.graph, &self.sources, last).await?)
+    }
+
+    async fn decide(&self, engine: &Engine, state: &State) -> Result<Decided, Error> {
+        let typed = self.asked.analyze(state)?;
+        let request = self.asked.request(&self.lake, self.common).await?;
+        let plan = plan::build(&typed, state, &request)?;
+        if let Some(saved) = self.saved {
+            saved.refuse_other(&plan, &MadeIn::of(&typed, state))?;
+        }
+        let late = freshness::gate(self.around, self.common, engine, &typed, state).await?;
+        Ok(Decided { typed, plan, late })
+    }
+
+    fn attempt_of(&self, race: usize) -> Result<AttemptId, Error> {
+        match race {
+            0 => Ok(self.attempt.clone()),
+            _ => attempt(&format!("{}-{}", self.run_id, race + 1)),
+        }
+    }
+
+    /// What a lost race means: another plan, but for one that was saved.
+    fn lost(&self, version: u64) -> Result<(), Error> {
+        if self.saved.is_some() {
+            let message = format!("another run published version {version} while this plan was applied");
+            let lost = Diagnostic::error(code::LOST_RACE, message);
+            return Err(lost.help("nothing of it was published; make a new plan").into());
+        }
+        let text = format!("another run published version {version} first: planning again");
+        self.around.observer.notice(Event::Note { text });
+        Ok(())
+    }
 }
 
 fn attempt(word: &str) -> Result<AttemptId, Error> {

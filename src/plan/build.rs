@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Intake, LeftOut, MadeFrom, MemoryClass, Plan, Purpose, Reason, Recheck, Refresh, Request, Skipped, Step,
-    StepKind, TypedGraph, WhySkipped, fingerprint, history, left_out,
+    FORMAT, Intake, LeftOut, MadeFrom, MemoryClass, Plan, Purpose, Reason, Recheck, Refresh, Request,
+    Skipped, Step, StepKind, TypedGraph, WhySkipped, fingerprint, history, left_out,
 };
 use crate::count::counted;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
@@ -13,9 +13,6 @@ use crate::ident::NodeName;
 use crate::lake::{Commit, Part, Slice, TableEntry};
 use crate::project::{Model, Source, Visibility};
 use crate::state::State;
-
-/// The format of plans this program writes.
-const FORMAT: u32 = 1;
 
 /// Returns the steps that bring every selected table up to date, inputs first.
 ///

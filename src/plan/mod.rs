@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::Typed;
 use crate::graph::Graph;
@@ -21,6 +21,7 @@ mod fingerprint;
 mod history;
 mod left_out;
 mod outcome;
+mod saved;
 
 pub use crate::lake::MadeFrom;
 pub use analyze::{analyze, input_schemas, relation, retype, source_relation};
@@ -31,6 +32,7 @@ pub use outcome::{
     AuditResult, Ending, Event, Observer, Outcome, Phase, RuleResult, SourceResult, SourceStatus, StepResult,
     StepStatus, TotalResult,
 };
+pub use saved::{Asked, MadeIn, Saved, document};
 
 /// A graph whose every query was found sound and typed.
 #[derive(Debug, Clone)]
@@ -77,7 +79,8 @@ pub struct Request {
 }
 
 /// Whether what is published and unchanged is built again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Refresh {
     /// Only what is missing or changed.
     #[default]
@@ -87,7 +90,7 @@ pub enum Refresh {
 }
 
 /// What tables are built for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// To be what is looked at now.
@@ -97,6 +100,9 @@ pub enum Purpose {
     /// published, all else is computed on the way.
     Backfill,
 }
+
+/// The format of plans this program writes, and the newest it reads.
+const FORMAT: u32 = 1;
 
 /// What will run, in this order, and what will not.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -36,6 +36,7 @@ pub fn load(at: &Location) -> Result<Project, Diagnostics> {
     let specs = folders.iter().flat_map(|folder| &folder.specs).collect();
     let written = source::Written::read(&at.folder, &spec, specs, &mut found);
     let sources = source::check(&spec, &written, &mut found);
+    let files = all_files(&file, &folders, &written);
     let mut models = BTreeMap::new();
     let mut unit_tests = Vec::new();
     for folder in &folders {
@@ -62,7 +63,7 @@ pub fn load(at: &Location) -> Result<Project, Diagnostics> {
         _ => return Err(found),
     };
     let pipeline = Pipeline { sources, ..pipeline };
-    Ok(Project { folder: at.folder.clone(), pipeline, models, unit_tests, segments })
+    Ok(Project { folder: at.folder.clone(), files, pipeline, models, unit_tests, segments })
 }
 
 /// The pipelines of a project: their files' names without ending, sorted.
@@ -105,6 +106,15 @@ fn find_pipeline(at: &Location) -> Result<SourceFile, Diagnostics> {
         None => found.help(format!("pipelines here: {}", known.join(", "))),
     };
     Err(found.into())
+}
+
+/// The pipeline file and all that was read on its account.
+fn all_files(pipeline: &SourceFile, folders: &[Folder], written: &source::Written<'_>) -> Vec<SourceFile> {
+    let of_folders = folders.iter().flat_map(|folder| {
+        let contracts = folder.specs.iter().map(|spec| spec.document.file());
+        folder.files.values().chain(contracts)
+    });
+    std::iter::once(pipeline).chain(of_folders).chain(written.named_files()).cloned().collect()
 }
 
 /// Reads the SQL and YAML files of every folder or file under `models:`.

@@ -43,6 +43,8 @@ pub use variables::{absent_parameter, bind, parse_memory, source_parameters, und
 pub struct Project {
     /// The folder with `pipelines/` and `sql/`.
     pub folder: PathBuf,
+    /// Every file that was read, in the order of reading.
+    pub files: Vec<SourceFile>,
     /// The pipeline file.
     pub pipeline: Pipeline,
     /// The pipeline's models by name.

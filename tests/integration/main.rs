@@ -5,6 +5,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "tests look at files and start the program from outside")]
 
+mod apply;
 mod cancelled;
 mod cleaning;
 mod contracts;
@@ -20,8 +21,10 @@ mod hostile;
 mod inputs;
 mod invalid;
 mod limits;
+mod locks;
 mod modules;
 mod mutants;
+mod old_roots;
 mod pages;
 mod parquet_files;
 mod payloads;

@@ -1,5 +1,8 @@
 //! Several runs at once on one root, on folders and on a store: one wins, nobody breaks anything.
 //!
+//! They run without leases, which would keep all but one of them out: what must hold is what the
+//! commit decides. `locks.rs` has the same with leases.
+//!
 //! `GOODWILL_SCALE=10` does ten times as many rounds, as CI does.
 
 use std::process::Child;
@@ -21,7 +24,8 @@ fn of_eight_starts_of_one_run_exactly_one_publishes() {
     for round in 0..number_from("GOODWILL_SCALE", 1) {
         let made = [Project::unpublished_demo(), Project::unpublished_demo_in_a_bucket()];
         let project = &made[usize::from(round % 2 == 0)];
-        let start = || -> Child { project.run_command(&["-s", "dates", "-s", "products"]).spawn_quietly() };
+        let start =
+            || -> Child { project.racing_command(&["-s", "dates", "-s", "products"]).spawn_quietly() };
         let started: Vec<Child> = (0..8).map(|_| start()).collect();
         let ended: Vec<Answer> =
             started.into_iter().map(|child| child.wait_with_output().unwrap().into()).collect();
@@ -40,10 +44,10 @@ fn a_writer_killed_before_its_roll_forward_leaves_no_gap_for_another() {
     for round in 0..2 * number_from("GOODWILL_SCALE", 1) {
         let project = if round % 2 == 0 { Project::demo() } else { Project::demo_in_a_bucket() };
         let root = project.root();
-        let mut first = Running::start(project.run_command(&SOME), Some("before_roll_forward=pause"));
+        let mut first = Running::start(project.racing_command(&SOME), Some("before_roll_forward=pause"));
         first.reach("before_roll_forward", 1);
         // The version is published, its logs are not: now a second writer comes, and the first dies.
-        let mut second = Running::start(project.run_command(&SOME), None);
+        let mut second = Running::start(project.racing_command(&SOME), None);
         thread::sleep(Duration::from_millis(40 * (round % 10)));
         assert!(first.kill());
         let ended = second.end_within(PATIENCE);
@@ -59,8 +63,8 @@ fn a_writer_killed_before_its_roll_forward_leaves_no_gap_for_another() {
 fn writers_of_other_tables_both_publish() {
     for project in both() {
         let before = versions(&project.root()).len() as u64;
-        let one = project.run_command(&["-f", "-s", "dates"]).spawn_quietly();
-        let other = project.run_command(&["-f", "-s", "products"]).spawn_quietly();
+        let one = project.racing_command(&["-f", "-s", "dates"]).spawn_quietly();
+        let other = project.racing_command(&["-f", "-s", "products"]).spawn_quietly();
         for child in [one, other] {
             Answer::from(child.wait_with_output().unwrap()).ended_with(0);
         }

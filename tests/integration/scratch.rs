@@ -9,7 +9,8 @@ use crate::program::{PATIENCE, Project, Running};
 
 /// A run whose temporary files lie in `folder`.
 fn run_in(project: &Project, folder: &Path) -> Command {
-    let mut command = project.run_command(&["-f", "-s", "dates"]);
+    // Two go on at once.
+    let mut command = project.racing_command(&["-f", "-s", "dates"]);
     command.env("TMPDIR", folder);
     command
 }

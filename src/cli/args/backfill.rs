@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 
 use super::common::{OutputFlag, ProjectFlags, ResourceFlags, SelectFlags, ValuesFlag};
-use super::common_of;
+use super::{LockFlag, common_of};
 use crate::ops;
 use crate::plan::Refresh;
 
@@ -41,6 +41,8 @@ pub(in crate::cli) struct BackfillArgs {
     #[arg(long, value_name = "TIME", value_parser = super::common::time_span, help_heading = "Run")]
     pub(in crate::cli) timeout: Option<std::time::Duration>,
     #[command(flatten)]
+    pub(in crate::cli) lock: LockFlag,
+    #[command(flatten)]
     pub(in crate::cli) resources: ResourceFlags,
     #[command(flatten)]
     pub(in crate::cli) values: ValuesFlag,
@@ -63,6 +65,7 @@ impl BackfillArgs {
     /// The flags as `ops` understands them.
     pub(in crate::cli) fn common(&self) -> ops::Common {
         let common = self.resources.onto(self.select.onto(common_of(&self.project)));
+        let common = self.lock.onto(common);
         ops::Common {
             known_at: self.known_at.clone(),
             refresh: if self.full_refresh { Refresh::Full } else { Refresh::Needed },
@@ -90,6 +93,13 @@ impl BackfillArgs {
         };
         let known = self.known_at.as_ref().map_or_else(String::new, |day| format!(" --known-at {day}"));
         let days = format!(" --from {} --to {}{every}{known}", self.from, self.to);
-        [self.project.typed(), self.select.typed(), days, self.resources.typed()].concat()
+        [
+            self.project.place.typed(),
+            self.project.typed_variables(),
+            self.select.typed(),
+            days,
+            self.resources.typed(),
+        ]
+        .concat()
     }
 }

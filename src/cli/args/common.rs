@@ -57,7 +57,7 @@ pub(in crate::cli) struct OutputFlag {
 /// Which pipeline, over which data, published where.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Pipeline")]
-pub(in crate::cli) struct ProjectFlags {
+pub(in crate::cli) struct PlaceFlags {
     /// The pipeline's name or file; may be left out where there is only one
     #[arg(short, long, value_name = "PIPELINE")]
     pub(in crate::cli) pipeline: Option<String>,
@@ -70,6 +70,14 @@ pub(in crate::cli) struct ProjectFlags {
     /// Where tables are published, instead of the target's root
     #[arg(long, value_name = "URL")]
     pub(in crate::cli) root: Option<String>,
+}
+
+/// The same, with which values of its variables.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Pipeline")]
+pub(in crate::cli) struct ProjectFlags {
+    #[command(flatten)]
+    pub(in crate::cli) place: PlaceFlags,
     /// The value of a variable; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
     pub(in crate::cli) vars: Vec<(String, String)>,
@@ -143,14 +151,20 @@ impl ValuesFlag {
 
 /// The flags as `ops` understands them.
 pub(in crate::cli) fn common_of(project: &ProjectFlags) -> ops::Common {
-    let project = project.clone();
-    ops::Common {
-        pipeline: project.pipeline,
-        target: project.target,
-        sources: project.sources,
-        root: project.root,
-        vars: project.vars.into_iter().collect(),
-        ..ops::Common::default()
+    ops::Common { vars: project.vars.iter().cloned().collect(), ..project.place.common() }
+}
+
+impl PlaceFlags {
+    /// The flags as `ops` understands them.
+    pub(in crate::cli) fn common(&self) -> ops::Common {
+        let place = self.clone();
+        ops::Common {
+            pipeline: place.pipeline,
+            target: place.target,
+            sources: place.sources,
+            root: place.root,
+            ..ops::Common::default()
+        }
     }
 }
 

@@ -13,14 +13,16 @@ use crate::ops;
 
 mod backfill;
 mod common;
+mod conduct;
 mod keep;
 mod typed;
 
 pub(super) use backfill::BackfillArgs;
 pub(super) use common::{
-    DisplayFlags, LogFormat, Output, OutputFlag, ProjectFlags, ResourceFlags, SelectFlags, TimeFlags,
-    ValuesFlag, WalkFlags, common_of,
+    DisplayFlags, LogFormat, Output, OutputFlag, PlaceFlags, ProjectFlags, ResourceFlags, SelectFlags,
+    TimeFlags, ValuesFlag, WalkFlags, common_of,
 };
+pub(super) use conduct::{ApplyArgs, ConductFlags, LockFlag, RunArgs};
 pub(super) use keep::{GcArgs, VerifyArgs};
 
 const ABOUT: &str =
@@ -58,6 +60,7 @@ pub(super) enum Command {
     Freshness(FreshnessArgs),
     #[command(visible_alias = "build")]
     Run(RunArgs),
+    Apply(ApplyArgs),
     Backfill(BackfillArgs),
     Test(TestArgs),
     Show(ShowArgs),
@@ -164,7 +167,7 @@ impl FreshnessArgs {
 /// Show what a run would do, and why
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  goodwill plan\n  goodwill plan -s tag:value --as-of 2025-07-01\n  goodwill plan -o plan.json"
+    after_help = "Examples:\n  goodwill plan\n  goodwill plan -s tag:value --as-of 2025-07-01\n  goodwill plan -o plan.json     for goodwill apply plan.json"
 )]
 pub(super) struct PlanArgs {
     #[command(flatten)]
@@ -177,43 +180,6 @@ pub(super) struct PlanArgs {
     pub(super) out: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: OutputFlag,
-}
-
-/// Compute what is missing or changed, check it, and publish it as one version
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  goodwill run\n  goodwill run -p complete_journey --sources ./complete_journey\n  goodwill run -s +rfm --as-of 2025-07-01\n  goodwill run --vars value_measure=net_sales --no-publish"
-)]
-pub(super) struct RunArgs {
-    #[command(flatten)]
-    pub(super) walk: WalkFlags,
-    #[command(flatten)]
-    pub(super) conduct: ConductFlags,
-    /// End with code 99 instead of 0 when there is nothing to do
-    #[arg(long, help_heading = "Run")]
-    pub(super) skip_exit_code: bool,
-    #[command(flatten)]
-    pub(super) values: ValuesFlag,
-    #[command(flatten)]
-    pub(super) output: OutputFlag,
-}
-
-/// How a run goes about it.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Run")]
-pub(super) struct ConductFlags {
-    /// Build again what is published and unchanged
-    #[arg(short = 'f', long)]
-    pub(super) full_refresh: bool,
-    /// Start no further model after the first failure
-    #[arg(long)]
-    pub(super) fail_fast: bool,
-    /// Compute and check, but leave what is published as it is
-    #[arg(long)]
-    pub(super) no_publish: bool,
-    /// Stop after this time, such as 90s, 30m or 2h, with code 75
-    #[arg(long, value_name = "TIME", value_parser = common::time_span)]
-    pub(super) timeout: Option<std::time::Duration>,
 }
 
 /// Run unit tests of models, and data tests on what is published
@@ -335,6 +301,8 @@ pub(super) struct RollbackArgs {
     #[command(flatten)]
     pub(super) project: ProjectFlags,
     #[command(flatten)]
+    pub(super) lock: LockFlag,
+    #[command(flatten)]
     pub(super) output: OutputFlag,
 }
 
@@ -408,6 +376,7 @@ impl Command {
             | Self::Plan(PlanArgs { output, .. })
             | Self::Freshness(FreshnessArgs { output, .. })
             | Self::Run(RunArgs { output, .. })
+            | Self::Apply(ApplyArgs { output, .. })
             | Self::Backfill(BackfillArgs { output, .. })
             | Self::Test(TestArgs { output, .. })
             | Self::Show(ShowArgs { output, .. })

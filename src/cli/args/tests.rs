@@ -38,7 +38,7 @@ fn every_command_and_flag_has_a_help_text() {
 fn the_commands_are_those_of_the_documents() {
     let command = Arguments::command();
     let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-    let expected = "demo init check plan freshness run backfill test show ls history receipt recover rollback verify gc schema functions completions";
+    let expected = "demo init check plan freshness run apply backfill test show ls history receipt recover rollback verify gc schema functions completions";
     assert_eq!(names.join(" "), expected);
 }
 
@@ -95,7 +95,7 @@ fn what_is_unknown_ends_with_code_2_and_the_nearest_word() {
 
 #[test]
 fn flags_of_later_versions_are_unknown() {
-    for line in ["run --engine local", "run --lock-wait 5", "serve", "erase"] {
+    for line in ["run --engine local", "serve", "erase"] {
         assert_eq!(refused(line).exit_code(), 2, "{line}");
     }
 }
@@ -109,6 +109,10 @@ fn values_that_cannot_be_are_refused_with_what_was_expected() {
         ("run --memory-limit many", "12GiB"),
         ("run --timeout 5y", "30m"),
         ("run --timeout 0s", "30m"),
+        ("run --lock-wait long", "30m"),
+        ("apply plan.json --vars a=1", "--vars"),
+        ("apply plan.json -s a", "-s"),
+        ("apply", "PLAN"),
         ("demo --scale -1", "above 0"),
         ("demo --scale nan", "above 0"),
         ("demo --until tomorrow", "--until"),
@@ -132,17 +136,19 @@ fn times_have_units() {
     assert_eq!(seconds("run --timeout 90"), Some(90));
     assert_eq!(seconds("run --timeout 30m"), Some(1_800));
     assert_eq!(seconds("run --timeout 2h"), Some(7_200));
+    assert_eq!(run("run --lock-wait 30m").common().lock_wait.as_secs(), 1_800);
+    assert!(run("run").common().lock_wait.is_zero());
 }
 
 #[test]
 fn the_next_command_repeats_what_was_typed() {
     let line = "goodwill run -p shop -t prod --sources 'my data' --root s3://b/x --vars 'a=1' -s +rfm -s tag:x \
-                --exclude kpi --as-of 2025-01-01 --threads 2 --memory-limit 1073741824 --fail-fast --timeout 90s";
+                --exclude kpi --as-of 2025-01-01 --threads 2 --memory-limit 1073741824 --full-refresh --fail-fast --timeout 90s --lock-wait 60s";
     let words = line.replace("'my data'", "my data").replace("'a=1'", "a=1");
     let words = words.replace("my data", "my\u{1}data");
     let words = words.split_whitespace().map(|word| word.replace('\u{1}', " "));
     let Ok(Arguments { command: Command::Run(args), .. }) = Arguments::try_parse_from(words) else {
         panic!("a run");
     };
-    assert_eq!(format!("goodwill run{}{}", args.walk.typed(), args.conduct.typed()), line);
+    assert_eq!(args.typed(), line);
 }

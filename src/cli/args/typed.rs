@@ -2,7 +2,10 @@
 
 use std::fmt::Display;
 
-use super::{ConductFlags, ProjectFlags, ResourceFlags, SelectFlags, TimeFlags, WalkFlags};
+use super::{
+    ApplyArgs, ConductFlags, PlaceFlags, ProjectFlags, ResourceFlags, RunArgs, SelectFlags, TimeFlags,
+    WalkFlags,
+};
 use crate::cli::words::shell_word;
 
 /// ` --flag value`, if there is a value.
@@ -20,8 +23,8 @@ const fn switch(name: &'static str, given: bool) -> &'static str {
     if given { name } else { "" }
 }
 
-impl ProjectFlags {
-    /// Which pipeline, over which data, published where; without variables.
+impl PlaceFlags {
+    /// Which pipeline, over which data, published where.
     pub(in crate::cli) fn typed(&self) -> String {
         [
             flag("-p", self.pipeline.as_ref()),
@@ -31,8 +34,11 @@ impl ProjectFlags {
         ]
         .concat()
     }
+}
 
-    fn typed_variables(&self) -> String {
+impl ProjectFlags {
+    /// The values of variables.
+    pub(in crate::cli) fn typed_variables(&self) -> String {
         self.vars.iter().map(|(name, value)| flag("--vars", Some(&format!("{name}={value}")))).collect()
     }
 }
@@ -60,20 +66,36 @@ impl ResourceFlags {
 impl WalkFlags {
     /// All that a plan depends on.
     pub(in crate::cli) fn typed(&self) -> String {
-        let project = self.project.typed() + &self.project.typed_variables();
+        let project = self.project.place.typed() + &self.project.typed_variables();
         [project, self.select.typed(), self.time.typed(), self.resources.typed()].concat()
     }
 }
 
 impl ConductFlags {
-    /// How a run goes about it.
-    pub(in crate::cli) fn typed(&self) -> String {
-        let seconds = self.timeout.map(|time| format!("{}s", time.as_secs()));
-        let switches = [
-            switch(" --full-refresh", self.full_refresh),
-            switch(" --fail-fast", self.fail_fast),
-            switch(" --no-publish", self.no_publish),
+    fn typed(&self) -> String {
+        let seconds = |time: Option<std::time::Duration>| time.map(|time| format!("{}s", time.as_secs()));
+        let switches = [switch(" --fail-fast", self.fail_fast), switch(" --no-publish", self.no_publish)];
+        let waits = [
+            flag("--timeout", seconds(self.timeout).as_ref()),
+            flag("--lock-wait", seconds(self.lock.lock_wait).as_ref()),
         ];
-        switches.concat() + &flag("--timeout", seconds.as_ref())
+        switches.concat() + &waits.concat()
+    }
+}
+
+impl RunArgs {
+    /// What makes the same run again.
+    pub(in crate::cli) fn typed(&self) -> String {
+        let refresh = switch(" --full-refresh", self.full_refresh);
+        ["goodwill run", &self.walk.typed(), refresh, &self.conduct.typed()].concat()
+    }
+}
+
+impl ApplyArgs {
+    /// What applies the same plan again.
+    pub(in crate::cli) fn typed(&self) -> String {
+        let file = shell_word(&self.plan.to_string_lossy());
+        let place = self.place.typed();
+        ["goodwill apply ", &file, &place, &self.resources.typed(), &self.conduct.typed()].concat()
     }
 }

@@ -1,8 +1,8 @@
 //! One short function a command: flags in, a question to `ops`, the answer told.
 
 use super::args::{
-    BackfillArgs, CheckArgs, CompletionsArgs, DemoArgs, FileKind, FreshnessArgs, FunctionsArgs, GcArgs,
-    HistoryArgs, InitArgs, Listing, LsArgs, Output, PlanArgs, ReceiptArgs, RecoverArgs, RollbackArgs,
+    ApplyArgs, BackfillArgs, CheckArgs, CompletionsArgs, DemoArgs, FileKind, FreshnessArgs, FunctionsArgs,
+    GcArgs, HistoryArgs, InitArgs, Listing, LsArgs, Output, PlanArgs, ReceiptArgs, RecoverArgs, RollbackArgs,
     RunArgs, SchemaArgs, SchemaCommand, ShowArgs, TestArgs, VerifyArgs, common_of,
 };
 use super::exit::{self, Exit, WhenIdle};
@@ -25,4 +25,4 @@ pub(super) use keep::{gc, verify};
 pub(super) use look::{history, receipt, recover, show};
 pub(super) use project::{check, completions, functions, init, ls, plan, schema, test};
 pub(super) use rollback::rollback;
-pub(super) use run::run;
+pub(super) use run::{apply, run};

@@ -104,7 +104,7 @@ fn checked_text(checked: &Checked) -> String {
 pub(in crate::cli) async fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, ops::Error> {
     let refresh = if args.full_refresh { Refresh::Full } else { Refresh::Needed };
     let planned = ops::plan(&session.around, &Common { refresh, ..args.walk.common() }).await?;
-    let document = json!(planned.plan);
+    let document = planned.document;
     tell(&planned.warnings, session.console);
     if let Some(file) = &args.out {
         write_plan(&session.around.folder.join(file), &document)?;
@@ -114,12 +114,21 @@ pub(in crate::cli) async fn plan(session: &Session, args: &PlanArgs) -> Result<E
         Output::Text => {
             session.console.result(&planned.text)?;
             if !planned.plan.is_empty() {
-                let forced = if args.full_refresh { " --full-refresh" } else { "" };
-                session.console.note(&format!("next: goodwill run{}{forced}\n", args.walk.typed()));
+                session.console.note(&next(args));
             }
         }
     }
     Ok(Exit::OK)
+}
+
+/// The command that does what was planned: this very plan, if it was saved.
+fn next(args: &PlanArgs) -> String {
+    if let Some(file) = &args.out {
+        let file = words::shell_word(&file.to_string_lossy());
+        return format!("next: goodwill apply {file}{}\n", args.walk.project.place.typed());
+    }
+    let forced = if args.full_refresh { " --full-refresh" } else { "" };
+    format!("next: goodwill run{}{forced}\n", args.walk.typed())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a file the person named, in no store")]

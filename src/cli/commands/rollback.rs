@@ -8,7 +8,8 @@ use crate::ops::{Restored, RolledBack};
 
 /// Publishes an old version's tables again.
 pub(in crate::cli) async fn rollback(session: &Session, args: &RollbackArgs) -> Result<Exit, ops::Error> {
-    let rolled = ops::rollback(&session.around, &common_of(&args.project), &args.version).await?;
+    let common = args.lock.onto(common_of(&args.project));
+    let rolled = ops::rollback(&session.around, &common, &args.version).await?;
     match args.output.output {
         Output::Json => session.console.document(&document(&rolled))?,
         Output::Text => session.console.result(&text(&rolled, session.console.frame()))?,

@@ -2,40 +2,68 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Exit, Output, RunArgs, Session, WhenIdle, exit, ops, render, tell, words};
+use super::{ApplyArgs, Exit, Output, RunArgs, Session, WhenIdle, exit, ops, render, tell, words};
 use crate::cli::exit::StopCause;
 use crate::cli::tables::{Frame, Grid};
 use crate::diagnostic::Diagnostics;
-use crate::ops::{Common, OnFailure, Publication};
-use crate::plan::{Ending, Outcome, Refresh, StepKind, StepResult, StepStatus};
+use crate::plan::{Ending, Outcome, StepKind, StepResult, StepStatus};
 
 /// Runs a pipeline.
 pub(in crate::cli) async fn run(session: &Session, args: &RunArgs) -> Result<Exit, ops::Error> {
-    let outcome = ops::run(&session.around, &common(args)).await?;
+    let outcome = ops::run(&session.around, &args.common()).await?;
+    let again = Again { place: args.walk.project.place.typed(), command: args.typed(), when: When::Always };
+    answer(session, &outcome, (again, args.output.output, idle(args.skip_exit_code)))
+}
+
+/// Applies a saved plan.
+pub(in crate::cli) async fn apply(session: &Session, args: &ApplyArgs) -> Result<Exit, ops::Error> {
+    let outcome = ops::apply(&session.around, &args.common(), &args.plan).await?;
+    let again = Again { place: args.place.typed(), command: args.typed(), when: When::NothingIsMended };
+    answer(session, &outcome, (again, args.output.output, idle(args.skip_exit_code)))
+}
+
+const fn idle(skip_exit_code: bool) -> WhenIdle {
+    if skip_exit_code { WhenIdle::Skip } else { WhenIdle::Succeed }
+}
+
+/// The command that does the same again.
+struct Again {
+    /// The flags that say where things lie.
+    place: String,
+    /// The whole command.
+    command: String,
+    /// When it helps.
+    when: When,
+}
+
+/// When the same command helps again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// Also once the project or its sources are mended.
+    Always,
+    /// Only if they stay as they are.
+    NothingIsMended,
+}
+
+/// Tells what became of a run.
+fn answer(
+    session: &Session,
+    outcome: &Outcome,
+    (again, output, idle): (Again, Output, WhenIdle),
+) -> Result<Exit, ops::Error> {
     session.progress.finish();
-    let idle = if args.skip_exit_code { WhenIdle::Skip } else { WhenIdle::Succeed };
-    let exit = exit::of_outcome(&outcome, session.signals.cause(), idle);
-    let found = findings(&outcome, session.signals.cause());
+    let stopped = session.signals.cause();
+    let exit = exit::of_outcome(outcome, stopped, idle);
+    let found = findings(outcome, stopped);
     tell(&found, session.console);
-    match args.output.output {
-        Output::Json => session.console.document(&document(&outcome, &found, exit))?,
+    match output {
+        Output::Json => session.console.document(&document(outcome, &found, exit))?,
         Output::Text => {
-            session.console.result(&summary(&outcome, session.signals.cause(), session.console.frame()))?;
-            session.console.note(&next(&outcome, args));
+            session.console.result(&summary(outcome, stopped, session.console.frame()))?;
+            session.console.note(&next(outcome, &again));
         }
     }
     Ok(exit)
-}
-
-fn common(args: &RunArgs) -> Common {
-    let conduct = &args.conduct;
-    Common {
-        refresh: if conduct.full_refresh { Refresh::Full } else { Refresh::Needed },
-        on_failure: if conduct.fail_fast { OnFailure::Stop } else { OnFailure::GoOn },
-        publication: if conduct.no_publish { Publication::StageOnly } else { Publication::Publish },
-        values: args.values.values(),
-        ..args.walk.common()
-    }
 }
 
 /// Why models failed, which rules are broken, and that the time was over.
@@ -171,15 +199,16 @@ const fn why_stopped(stopped: Option<StopCause>) -> &'static str {
 }
 
 /// The next command to type, with the flags it needs.
-fn next(outcome: &Outcome, args: &RunArgs) -> String {
-    let project = args.walk.project.typed();
-    let again = || format!("goodwill run{}{}", args.walk.typed(), args.conduct.typed());
+fn next(outcome: &Outcome, again: &Again) -> String {
+    let Again { place, command, when } = again;
     let computed = outcome.steps.iter().rev().find(|step| step.kind == StepKind::Publish);
     let command = match (&outcome.ending, computed) {
-        (Ending::Published { .. }, Some(step)) => format!("goodwill show {}{project}", step.model),
-        (Ending::NothingToDo { .. }, _) => format!("goodwill history{project}"),
-        (Ending::AuditsFailed | Ending::Failed, _) => format!("{}   (once it is mended)", again()),
-        (Ending::Stopped, _) => again(),
+        (Ending::Published { .. }, Some(step)) => format!("goodwill show {}{place}", step.model),
+        (Ending::NothingToDo { .. }, _) => format!("goodwill history{place}"),
+        (Ending::AuditsFailed | Ending::Failed, _) if *when == When::Always => {
+            format!("{command}   (once it is mended)")
+        }
+        (Ending::Stopped, _) => command.clone(),
         _ => return String::new(),
     };
     format!("next: {command}\n")
@@ -259,10 +288,14 @@ published version 3: 1 table, as of 1970-01-01 (UTC), in 1.5 s
         assert_eq!(next(&outcome, &typed("goodwill run -p p")), "next: goodwill show rfm -p p\n");
     }
 
-    fn typed(line: &str) -> RunArgs {
+    fn typed(line: &str) -> Again {
         let arguments = Arguments::try_parse_from(line.split(' ')).expect("a command line");
-        let Command::Run(args) = arguments.command else { panic!("no run: {line}") };
-        args
+        let (place, command, when) = match arguments.command {
+            Command::Run(args) => (args.walk.project.place.typed(), args.typed(), When::Always),
+            Command::Apply(args) => (args.place.typed(), args.typed(), When::NothingIsMended),
+            other => panic!("no run: {other:?}"),
+        };
+        Again { place, command, when }
     }
 
     #[test]
@@ -272,6 +305,16 @@ published version 3: 1 table, as of 1970-01-01 (UTC), in 1.5 s
             |ending: Ending, expected: &str| assert_eq!(next(&samples::outcome(ending), &args), expected);
         check(Ending::Stopped, "next: goodwill run -p p -t prod -s +rfm --no-publish\n");
         check(Ending::NothingToDo { version: None }, "next: goodwill history -p p -t prod\n");
+        check(Ending::Failed, "next: goodwill run -p p -t prod -s +rfm --no-publish   (once it is mended)\n");
+    }
+
+    #[test]
+    fn a_plan_is_applied_again_only_while_nothing_was_mended() {
+        let args = typed("goodwill apply plan.json -t prod --threads 2 --lock-wait 5m");
+        let next = |ending: Ending| next(&samples::outcome(ending), &args);
+        let again = "next: goodwill apply plan.json -t prod --threads 2 --lock-wait 300s\n";
+        assert_eq!(next(Ending::Stopped), again);
+        assert_eq!(next(Ending::Failed), "");
     }
 
     fn audit(broken: u64) -> AuditResult {

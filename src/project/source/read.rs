@@ -6,7 +6,7 @@ use std::path::Path;
 use super::promise::Context;
 use super::relationships::check_relationships;
 use super::{Age, CURRENCY, Drift, Freshness, History, MaxRejected, Presence, Source};
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, code};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code};
 use crate::ident::NodeName;
 use crate::project::load::place;
 use crate::project::pipeline::named;
@@ -56,6 +56,11 @@ impl<'a> Written<'a> {
             }
         }
         Self { folders, named }
+    }
+
+    /// The files that only `contract:` names.
+    pub(in crate::project) fn named_files(&self) -> impl Iterator<Item = &SourceFile> {
+        self.named.values().map(|spec| spec.document.file())
     }
 
     fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
