@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::diff::{self, Since};
 use super::facts::last_failures;
 use super::scratch::Scratch;
-use super::{Common, Error, OnFailure, Publication, Surroundings, context, freshness};
+use super::{Common, Comparison, Error, OnFailure, Publication, Surroundings, context, freshness};
 use crate::count::counted;
 use crate::diagnostic::{Diagnostic, code};
+use crate::engine::Engine;
 use crate::ident::AttemptId;
 use crate::lake::{self, Commit, Lake, Recovered};
 use crate::plan::{self, Ending, Event, Outcome, Phase, Plan, Request};
@@ -19,13 +21,22 @@ use crate::store::Store;
 /// How often a run plans again after another published first.
 const RACES: usize = 5;
 
+/// A run that ended.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// What became of its plan.
+    pub outcome: Outcome,
+    /// What it moved, if it published, was asked, and there was a version before.
+    pub moved: Option<Since>,
+}
+
 /// Brings the selected tables up to date and publishes them as one version.
 ///
 /// # Errors
 ///
 /// Returns what keeps the run from starting or from ending honestly; failed models and broken
 /// audits are in the outcome.
-pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Error> {
+pub async fn run(around: &Surroundings, common: &Common) -> Result<Ran, Error> {
     let asked = context::asked(around, common)?;
     let pipeline = asked.pipeline();
     let sources = context::sources(around, common, pipeline)?;
@@ -54,7 +65,8 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
         let plan = plan::build(&typed, &state, &request)?;
         if plan.is_empty() {
             let warnings = state.warnings().chain(late.iter()).cloned().collect();
-            return nothing_to_do(around, run_id, plan, warnings);
+            let outcome = nothing_to_do(around, run_id, plan, warnings)?;
+            return Ok(Ran { outcome, moved: None });
         }
         let name = if race == 0 { run_id.clone() } else { format!("{run_id}-{}", race + 1) };
         let job = Job {
@@ -74,7 +86,8 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Erro
             Ended::Done(mut outcome) => {
                 outcome.warnings.extend(late.iter().cloned());
                 tell_the_world(around, &lake, &state, &outcome).await;
-                return Ok(*outcome);
+                let moved = moved(around, common, &engine, &lake, &outcome).await;
+                return Ok(Ran { outcome: *outcome, moved });
             }
             Ended::LostRace { version } => {
                 let text = format!("another run published version {version} first: planning again");
@@ -164,4 +177,29 @@ async fn tell_the_world(around: &Surroundings, lake: &Lake, state: &State, outco
         }
     });
     futures::future::join_all(written).await;
+}
+
+/// What the run moved. It cannot change the outcome: a failure is told, no more, and who wants the
+/// program to stop does not wait for it.
+async fn moved(
+    around: &Surroundings,
+    common: &Common,
+    engine: &Engine,
+    lake: &Lake,
+    outcome: &Outcome,
+) -> Option<Since> {
+    let (Ending::Published { version }, Comparison::WithParent) = (&outcome.ending, common.comparison) else {
+        return None;
+    };
+    let mut stop = around.stop.clone();
+    let looked = tokio::select! {
+        looked = diff::since(engine, lake, *version) => looked,
+        _ = stop.wait_for(|stop| *stop) => return None,
+    };
+    looked.unwrap_or_else(|cause| {
+        let why = cause.diagnostics().iter().next().map_or_else(String::new, |found| found.message.clone());
+        let text = format!("what this run moved is not told, all else stands: {why}");
+        around.observer.notice(Event::Note { text });
+        None
+    })
 }

@@ -12,7 +12,7 @@ use crate::engine::{self, Binding, Bindings, Cut, DataFile, Relation};
 use crate::graph::Graph;
 use crate::ident::NodeName;
 use crate::interval::spoken;
-use crate::lake::{Commit, Lake, TableEntry};
+use crate::lake::{Commit, FileEntry, Lake, TableEntry};
 use crate::plan::{self, Request};
 use crate::project;
 use crate::query::{self, Query, TableName};
@@ -130,7 +130,7 @@ async fn published(asking: &Asking<'_>, commit: &Commit) -> Result<Shown, Error>
             keys: vec![entry.contract.grain.clone()],
             defined_in: None,
         });
-        bindings.insert(table, files(lake, &name, entry, schema)?);
+        bindings.insert(table, binding(lake, &name, entry, entry.files(), schema)?);
     }
     let typed = engine::analyze(query, &relations, &asked.parameters)?;
     let scratch = Scratch::of(around, &(around.fresh_word)())?;
@@ -141,7 +141,8 @@ async fn published(asking: &Asking<'_>, commit: &Commit) -> Result<Shown, Error>
     Ok(shown(Arc::clone(&typed.schema), batches, origin, limit))
 }
 
-fn schema(entry: &TableEntry) -> SchemaRef {
+/// The columns of a published table, as its commit says.
+pub(super) fn schema(entry: &TableEntry) -> SchemaRef {
     let field = |column: &crate::lake::TableColumn| {
         let data_type = project::ColumnType::parse(&column.data_type.to_string());
         let data_type = data_type.map_or(arrow::datatypes::DataType::Utf8, project::ColumnType::arrow);
@@ -150,9 +151,16 @@ fn schema(entry: &TableEntry) -> SchemaRef {
     Arc::new(arrow::datatypes::Schema::new(entry.contract.columns.iter().map(field).collect::<Vec<_>>()))
 }
 
-fn files(lake: &Lake, name: &NodeName, entry: &TableEntry, schema: SchemaRef) -> Result<Binding, Error> {
+/// These files of a published table, to be read.
+pub(super) fn binding<'a>(
+    lake: &Lake,
+    name: &NodeName,
+    entry: &TableEntry,
+    named: impl Iterator<Item = &'a FileEntry>,
+    schema: SchemaRef,
+) -> Result<Binding, Error> {
     let mut files = Vec::new();
-    for file in entry.files() {
+    for file in named {
         let key = lake.file_key(name, file)?;
         files.push(DataFile::unchanging(lake.store().clone(), key, file.bytes, file.rows));
     }

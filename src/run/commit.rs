@@ -10,10 +10,10 @@ use crate::ident::NodeName;
 use crate::interval::Instant;
 use crate::lake::{
     ColumnStatistics, Commit, CommitOutcome, DeltaPosition, Extra, FORMAT, FileEntry, Intent, JournalEntry,
-    LakeError, Part, Slice, TableColumn, TableContract, TableEntry, TableType,
+    LakeError, Part, Slice, TableColumn, TableContract, TableEntry, TableMovement, TableType,
 };
 use crate::plan::Step;
-use crate::project::{ColumnType, Contract, Nullability, Privacy};
+use crate::project::{ColumnType, Contract, Model, Movement, Nullability, Privacy};
 use crate::store::Key;
 
 /// Writes what the attempt sets out to do, before its first file.
@@ -72,7 +72,7 @@ pub(super) async fn publish(
         else {
             return Err(super::bug("a step of the plan was not staged").into());
         };
-        let entry = entry(job, step, written, &model.contract, (version, committed_at)).map_err(found)?;
+        let entry = entry(job, step, written, model, (version, committed_at)).map_err(found)?;
         tables.insert(step.model.clone(), entry);
     }
     let commit = Commit {
@@ -99,7 +99,7 @@ fn entry(
     job: &Job<'_>,
     step: &Step,
     written: &Written,
-    contract: &Contract,
+    model: &Model,
     (version, published_at): (u64, Instant),
 ) -> Result<TableEntry, LakeError> {
     let previous = job.state.last.as_ref().and_then(|commit| commit.tables.get(&step.model));
@@ -117,7 +117,7 @@ fn entry(
         owner: previous.map_or_else(|| job.plan.pipeline.clone(), |entry| entry.owner.clone()),
         built_in: version,
         fingerprint: step.fingerprint.clone(),
-        contract: table_contract(contract),
+        contract: table_contract(&model.contract, model.movement.as_ref()),
         delta: DeltaPosition::after(previous, &step.model, &job.attempt),
         parts: vec![Part {
             slice: Slice::Whole,
@@ -138,7 +138,7 @@ fn statistics(column: &engine::ColumnStats) -> (String, ColumnStatistics) {
     (column.name.clone(), known)
 }
 
-fn table_contract(contract: &Contract) -> TableContract {
+fn table_contract(contract: &Contract, movement: Option<&Movement>) -> TableContract {
     let column = |column: &crate::project::Column| TableColumn {
         name: column.name.clone(),
         data_type: table_type(column.data_type),
@@ -152,8 +152,16 @@ fn table_contract(contract: &Contract) -> TableContract {
         columns: contract.columns.iter().map(column).collect(),
         grain: contract.grain.clone(),
         order_by: contract.order_by.clone(),
+        movement: movement.map(table_movement),
         extra: Extra::default(),
     }
+}
+
+/// What a project declares as movement, as commits keep it.
+#[must_use]
+pub fn table_movement(movement: &Movement) -> TableMovement {
+    let Movement { column, total, per, key, latest, while_null } = movement.clone();
+    TableMovement { column, total, per, key, latest, while_null, extra: Extra::default() }
 }
 
 const fn table_type(column_type: ColumnType) -> TableType {

@@ -1,7 +1,7 @@
 //! One short function a command: flags in, a question to `ops`, the answer told.
 
 use super::args::{
-    CheckArgs, CompletionsArgs, DemoArgs, FileKind, FreshnessArgs, FunctionsArgs, GcArgs, HistoryArgs,
+    CheckArgs, CompletionsArgs, DemoArgs, DiffArgs, FileKind, FreshnessArgs, FunctionsArgs, GcArgs, HistoryArgs,
     InitArgs, Listing, LsArgs, Output, PlanArgs, ReceiptArgs, RecoverArgs, RollbackArgs, RunArgs, SchemaArgs,
     SchemaCommand, ShowArgs, TestArgs, VerifyArgs, common_of,
 };
@@ -10,14 +10,17 @@ use super::{Session, ops, render, tables, tell, words};
 
 mod connect;
 mod demo;
+mod diff;
 mod freshness;
 mod keep;
 mod look;
+mod moved;
 mod project;
 mod rollback;
 mod run;
 
 pub(super) use demo::demo;
+pub(super) use diff::diff;
 pub(super) use freshness::freshness;
 pub(super) use keep::{gc, verify};
 pub(super) use look::{history, receipt, recover, show};

@@ -2,25 +2,38 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Exit, Output, RunArgs, Session, WhenIdle, exit, ops, render, tell, words};
+use super::{Exit, Output, RunArgs, Session, WhenIdle, exit, moved, ops, render, tell, words};
+use crate::cli::console::Volume;
 use crate::cli::exit::StopCause;
 use crate::cli::tables::{Frame, Grid};
 use crate::diagnostic::Diagnostics;
-use crate::ops::{Common, OnFailure, Publication};
+use crate::ops::{Common, Comparison, OnFailure, Publication, Ran};
 use crate::plan::{Ending, Outcome, Refresh, StepKind, StepResult, StepStatus};
 
 /// Runs a pipeline.
 pub(in crate::cli) async fn run(session: &Session, args: &RunArgs) -> Result<Exit, ops::Error> {
-    let outcome = ops::run(&session.around, &common(args)).await?;
+    let comparison = match session.console.volume {
+        Volume::Normal => Comparison::WithParent,
+        Volume::Quiet => Comparison::None,
+    };
+    let common = Common { comparison, ..common(args) };
+    let Ran { outcome, moved } = ops::run(&session.around, &common).await?;
     session.progress.finish();
     let idle = if args.skip_exit_code { WhenIdle::Skip } else { WhenIdle::Succeed };
     let exit = exit::of_outcome(&outcome, session.signals.cause(), idle);
     let found = findings(&outcome, session.signals.cause());
     tell(&found, session.console);
     match args.output.output {
-        Output::Json => session.console.document(&document(&outcome, &found, exit))?,
+        Output::Json => {
+            let mut document = document(&outcome, &found, exit);
+            if let Some(moved) = &moved {
+                document["moved"] = moved::document(moved);
+            }
+            session.console.document(&document)?;
+        }
         Output::Text => {
             session.console.result(&summary(&outcome, session.signals.cause(), session.console.frame()))?;
+            session.console.note(&moved.as_ref().map(moved::text).unwrap_or_default());
             session.console.note(&next(&outcome, args));
         }
     }
