@@ -104,7 +104,11 @@ impl Judge<'_> {
         };
         if is_told && column.privacy == Privacy::Personal {
             let message = format!("`movement` would tell values of `{name}`, which is personal data");
-            self.refuse(key, message, "name a column without `pii: true`; a personal one may stand under `key`");
+            self.refuse(
+                key,
+                message,
+                "name a column without `pii: true`; a personal one may stand under `key`",
+            );
         }
     }
 
@@ -124,7 +128,11 @@ impl Judge<'_> {
             && (column.data_type != ColumnType::Date || !self.contract.grain.contains(&column.name))
         {
             let message = format!("`latest` names `{}`, which is no date of the grain", column.name);
-            self.refuse("/latest", message, "name the date that says what the rows are seen from, such as `as_of`");
+            self.refuse(
+                "/latest",
+                message,
+                "name the date that says what the rows are seen from, such as `as_of`",
+            );
         }
         for (at, name) in spec.per.iter().enumerate() {
             if self.contract.column(name).is_some() && !self.contract.grain.contains(name) {

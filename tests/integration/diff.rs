@@ -38,11 +38,14 @@ const BAND: &str = "case when amount >= 50 then 'large' when amount >= 20 then '
 fn shop(orders: &[(i64, &str)]) -> Shop {
     let shop = Shop::sound();
     shop.file("sql/m/more.yml", CONTRACTS);
-    let bands =
-        format!("select $as_of_day as as_of, order_id, {BAND} as band, amount as \"order\", currency\nfrom sources.orders\n");
+    let bands = format!(
+        "select $as_of_day as as_of, order_id, {BAND} as band, amount as \"order\", currency\nfrom sources.orders\n"
+    );
     shop.file("sql/m/bands.sql", &bands);
     let share = |name: &str, divisor: u8| {
-        format!("select order_id, '{name}' as share, {BAND} as band, cast(amount / {divisor} as decimal(18, 2)) as amount\nfrom sources.orders\n")
+        format!(
+            "select order_id, '{name}' as share, {BAND} as band, cast(amount / {divisor} as decimal(18, 2)) as amount\nfrom sources.orders\n"
+        )
     };
     shop.file("sql/m/shares.sql", &format!("{}union all\n{}", share("whole", 1), share("half", 2)));
     orders_of(&shop, orders);
@@ -69,7 +72,8 @@ fn with_two_versions() -> Shop {
 
 /// `goodwill diff …`, as a document.
 fn diff(project: &Project, arguments: &[&str]) -> Json {
-    let arguments: Vec<&str> = ["diff"].iter().chain(arguments).chain(&["--output", "json"]).copied().collect();
+    let arguments: Vec<&str> =
+        ["diff"].iter().chain(arguments).chain(&["--output", "json"]).copied().collect();
     project.goodwill(&arguments).ended_with(0).json()
 }
 
@@ -106,12 +110,9 @@ fn keys_and_columns_are_counted_and_orders_move_between_bands() {
     let mut flows: Vec<String> = movement["flows"].as_array().unwrap().iter().map(Json::to_string).collect();
     flows.sort();
     let flow = |before: Json, after: Json| json!({"per": [], "before": before, "after": after, "keys": 1});
-    let mut expected = [
-        flow(at("small"), at("middle")),
-        flow(absent(), at("large")),
-        flow(at("large"), absent()),
-    ]
-    .map(|flow| flow.to_string());
+    let mut expected =
+        [flow(at("small"), at("middle")), flow(absent(), at("large")), flow(at("large"), absent())]
+            .map(|flow| flow.to_string());
     expected.sort();
     assert_eq!(flows, expected);
 }
@@ -128,9 +129,7 @@ fn totals_move_between_bands_in_exact_digits_and_never_across_shares() {
         [2, 2, 8, 2].map(Json::from)
     );
     let totals: Vec<Json> = shares["movement"]["totals"].as_array().unwrap().clone();
-    let total = |share: &str, band: &str, before: &str, after: &str, moved: &str| {
-        json!({"per": [share], "value": band, "before": before, "after": after, "moved": moved})
-    };
+    let total = |share: &str, band: &str, before: &str, after: &str, moved: &str| json!({"per": [share], "value": band, "before": before, "after": after, "moved": moved});
     let expected = [
         // 30 + 30, then 25.50 + 30 + 30; 10 + 10, then 10; halves of all; 60 stays 60.
         total("whole", "middle", "60.00", "85.50", "25.50"),
@@ -147,7 +146,10 @@ fn totals_move_between_bands_in_exact_digits_and_never_across_shares() {
 fn people_read_tables_and_personal_data_is_counted_only() {
     let shop = with_two_versions();
     let told = shop.project().goodwill(&["diff"]).ended_with(0).stdout;
-    assert!(told.starts_with("from version 1, as of 2024-04-01 (UTC)\nto version 2, as of 2024-04-01 (UTC)\n"), "{told}");
+    assert!(
+        told.starts_with("from version 1, as of 2024-04-01 (UTC)\nto version 2, as of 2024-04-01 (UTC)\n"),
+        "{told}"
+    );
     assert!(told.contains("band 1 and order 1"), "{told}");
     assert!(told.contains("bands: 1 of 4 order_id moved between values of band, 1 came, 1 left\n"), "{told}");
     assert!(told.contains("shares: amount by band\n"), "{told}");
@@ -178,9 +180,15 @@ fn a_day_that_moved_in_all_rows_tells_none_apart() {
     let expected = json!({"key": ["order_id"], "added": 0, "removed": 0, "kept": 5, "changed": 0, "columns_changed": []});
     assert_eq!(bands["keys"], expected);
     assert_eq!(bands["movement"]["stayed"], 5);
-    assert_eq!((&bands["movement"]["day_before"], &bands["movement"]["day_after"]), (&json!("2024-04-01"), &json!("2024-05-01")));
+    assert_eq!(
+        (&bands["movement"]["day_before"], &bands["movement"]["day_after"]),
+        (&json!("2024-04-01"), &json!("2024-05-01"))
+    );
     let told = shop.project().goodwill(&["diff"]).ended_with(0).stdout;
-    assert!(told.contains("as_of moved from 2024-04-01 to 2024-05-01; keys are compared without it in bands"), "{told}");
+    assert!(
+        told.contains("as_of moved from 2024-04-01 to 2024-05-01; keys are compared without it in bands"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -190,7 +198,8 @@ fn a_table_of_the_same_bytes_is_not_read() {
     shop.published(&["-f"]);
     fs::remove_dir_all(shop.project().root().join("tables")).unwrap();
     let told = diff(shop.project(), &[]);
-    let statuses: Vec<&Json> = told["tables"].as_array().unwrap().iter().map(|table| &table["status"]).collect();
+    let statuses: Vec<&Json> =
+        told["tables"].as_array().unwrap().iter().map(|table| &table["status"]).collect();
     assert!(statuses.iter().all(|status| **status == "unchanged"), "{told:#}");
     assert!(statuses.len() >= 3);
 }
@@ -216,7 +225,10 @@ fn versions_are_named_by_number_or_run_and_in_either_order() {
     let first = self::shop(&BEFORE);
     first.published(&[]);
     let told = first.project().goodwill(&["diff"]).ended_with(2).stderr;
-    assert!(told.contains("error[GW0304]: version 1 is the first: there is none to compare it with"), "{told}");
+    assert!(
+        told.contains("error[GW0304]: version 1 is the first: there is none to compare it with"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -245,12 +257,19 @@ fn a_contract_that_changed_is_told_and_the_common_columns_are_compared() {
         "{name: currency, data_type: varchar, pii: true, description: Somebody takes it for personal data.}",
         "{name: twice, data_type: \"decimal(38, 2)\", description: Twice.}",
     );
-    shop.edit("sql/m/more.yml", "{name: order, data_type: \"decimal(18, 2)\"", "{name: order, data_type: \"decimal(20, 2)\"");
+    shop.edit(
+        "sql/m/more.yml",
+        "{name: order, data_type: \"decimal(18, 2)\"",
+        "{name: order, data_type: \"decimal(20, 2)\"",
+    );
     orders_of(&shop, &AFTER);
     shop.published(&[]);
     let told = diff(shop.project(), &[]);
     let bands = table(&told, "bands");
-    assert_eq!((&bands["columns_added"], &bands["columns_removed"]), (&json!(["twice"]), &json!(["currency"])));
+    assert_eq!(
+        (&bands["columns_added"], &bands["columns_removed"]),
+        (&json!(["twice"]), &json!(["currency"]))
+    );
     let retyped = json!([{"column": "order", "before": "decimal(18, 2)", "after": "decimal(20, 2)"}]);
     assert_eq!(bands["columns_retyped"], retyped);
     assert_eq!(bands["keys"]["columns_changed"], json!([{"column": "band", "keys": 1}]));
@@ -273,7 +292,8 @@ fn a_root_is_enough() {
     let elsewhere = Project::empty();
     let told = diff(&elsewhere, &["--root", root.to_str().unwrap()]);
     assert_eq!(table(&told, "bands")["movement"]["moved"], 1, "the commit knows what is told");
-    let told = elsewhere.goodwill(&["diff", "--root", root.to_str().unwrap(), "-s", "bands"]).ended_with(2).stderr;
+    let told =
+        elsewhere.goodwill(&["diff", "--root", root.to_str().unwrap(), "-s", "bands"]).ended_with(2).stderr;
     assert!(told.contains("error[GW0112]"), "{told}");
 }
 
@@ -286,7 +306,11 @@ fn a_movement_declared_later_is_told_of_what_is_published() {
     orders_of(&shop, &AFTER);
     shop.published(&[]);
     assert_eq!(table(&diff(shop.project(), &[]), "bands")["movement"], Json::Null);
-    shop.edit("sql/m/more.yml", "    description: The band of each order.\n", &format!("    description: The band of each order.\n{declared}"));
+    shop.edit(
+        "sql/m/more.yml",
+        "    description: The band of each order.\n",
+        &format!("    description: The band of each order.\n{declared}"),
+    );
     shop.run(&["--skip-exit-code"]).ended_with(99);
     assert_eq!(table(&diff(shop.project(), &[]), "bands")["movement"]["moved"], 1);
 }
@@ -294,7 +318,11 @@ fn a_movement_declared_later_is_told_of_what_is_published() {
 #[test]
 fn keys_that_are_not_one_row_each_are_not_told() {
     let shop = shop(&BEFORE);
-    shop.edit("sql/m/more.yml", "{column: band, total: amount, per: [share]}", "{column: band, key: [order_id]}");
+    shop.edit(
+        "sql/m/more.yml",
+        "{column: band, total: amount, per: [share]}",
+        "{column: band, key: [order_id]}",
+    );
     shop.published(&[]);
     orders_of(&shop, &AFTER);
     shop.published(&[]);
@@ -310,13 +338,14 @@ fn a_run_tells_what_it_moved_and_a_quiet_one_does_not() {
     assert!(!first.stderr.contains("since version"), "{}", first.stderr);
     orders_of(&shop, &[(1, "25.50"), (2, "10.00"), (3, "30.00"), (4, "30.00")]);
     let second = shop.run(&[]).ended_with(0);
-    let lines: Vec<&str> = second.stderr.lines().skip_while(|line| !line.starts_with("since version")).take(3).collect();
+    let lines: Vec<&str> =
+        second.stderr.lines().skip_while(|line| !line.starts_with("since version")).take(3).collect();
     // One order fewer in sales and bands, two rows fewer in shares. Of 5 orders 1 moved and 1 left;
     // of 210 the large 90, the middle 38.25 and the small 15 moved.
     let built = lines.first().unwrap();
     assert!(built.starts_with("since version 1: 4 rows fewer in 3 tables"), "{}", second.stderr);
     let expected = [
-        "shares: amount by band: share whole large -60.00, share half large -30.00 and 4 more",
+        "shares: amount by band: share whole large -60.00, share half large -30.00, share whole middle +25.50 and 3 more",
         "bands: 1 of 4 order_id moved between values of band, 0 came, 1 left: large → — 1 and small → middle 1",
     ];
     assert_eq!(lines[1..], expected, "{}", second.stderr);
@@ -353,7 +382,8 @@ fn the_tiers_of_the_demo_move_as_its_tables_say() {
     let project = Project::demo();
     let tiers = || -> BTreeMap<i64, String> {
         let rows = project.show("select customer_id, tier from value_tiers");
-        let row = |row: &Json| (row["customer_id"].as_i64().unwrap(), row["tier"].as_str().unwrap().to_owned());
+        let row =
+            |row: &Json| (row["customer_id"].as_i64().unwrap(), row["tier"].as_str().unwrap().to_owned());
         rows.iter().map(row).collect()
     };
     let before = tiers();
@@ -375,13 +405,16 @@ fn the_tiers_of_the_demo_move_as_its_tables_say() {
         flows.filter(|((before, after), _)| before != "—" && after != "—").collect();
     assert!(!expected.is_empty());
     assert_eq!(flows, expected);
-    let unchanged = told["tables"].as_array().unwrap().iter().filter(|table| table["status"] == "unchanged").count();
+    let unchanged =
+        told["tables"].as_array().unwrap().iter().filter(|table| table["status"] == "unchanged").count();
     assert_eq!(unchanged, tables(&commit(&project.root(), 2)).count() - 1, "all but value_tiers");
 
     // All movements that are declared are told, from one day to another.
     project.run(&["--as-of", "2025-07-01"]).ended_with(0);
     let told = diff(&project, &[]);
-    for name in ["customer_pnl", "value_tiers", "rfm", "segment_membership", "lifecycle", "attribution_credit"] {
+    for name in
+        ["customer_pnl", "value_tiers", "rfm", "segment_membership", "lifecycle", "attribution_credit"]
+    {
         let movement = &table(&told, name)["movement"];
         assert!(movement.is_object() && movement.get("not_told").is_none(), "{name}: {movement:#}");
     }

@@ -49,7 +49,8 @@ fn table_document(table: &TableDiff) -> Json {
         }
         Change::Changed(change) => {
             let mut document = json!({"table": name, "status": "changed"});
-            if let (Some(document), Json::Object(rest)) = (document.as_object_mut(), change_document(change)) {
+            if let (Some(document), Json::Object(rest)) = (document.as_object_mut(), change_document(change))
+            {
                 document.extend(rest);
             }
             document
@@ -59,9 +60,10 @@ fn table_document(table: &TableDiff) -> Json {
 
 fn change_document(change: &TableChange) -> Json {
     let contract = &change.contract;
-    let retyped = contract.retyped.iter().map(
-        |it| json!({"column": it.column, "before": it.before, "after": it.after}),
-    );
+    let retyped = contract
+        .retyped
+        .iter()
+        .map(|it| json!({"column": it.column, "before": it.before, "after": it.after}));
     let days =
         change.days.iter().map(|it| json!({"column": it.column, "before": it.before, "after": it.after}));
     let (keys, why) = match &change.keys {
@@ -191,9 +193,11 @@ fn moved_days(changed: &[(&TableDiff, &TableChange)]) -> String {
 /// How the table's contract changed, and why its keys were not compared.
 fn contract_lines(table: &TableDiff, change: &TableChange) -> String {
     let contract = &change.contract;
-    let retyped = contract.retyped.iter().map(|it| format!("{} from {} to {}", it.column, it.before, it.after));
+    let retyped =
+        contract.retyped.iter().map(|it| format!("{} from {} to {}", it.column, it.before, it.after));
     let retyped: Vec<String> = retyped.collect();
-    let grain = contract.grain.iter().map(|it| format!("{} to {}", it.before.join(", "), it.after.join(", ")));
+    let grain =
+        contract.grain.iter().map(|it| format!("{} to {}", it.before.join(", "), it.after.join(", ")));
     let grain: Vec<String> = grain.collect();
     let part = |what: &str, names: &[String]| {
         (!names.is_empty()).then(|| format!("{what} {}", words::listed(names, TABLES_SHOWN)))
@@ -239,7 +243,8 @@ mod tests {
     fn tiers() -> TableChange {
         let at = |tier: &str| Stand::At(Some(tier.to_owned()));
         let flow = |before, after, keys| Flow { per: Vec::new(), before, after, keys };
-        let columns = [("value", 400), ("value_rank", 300), ("tier", 5), ("value_share", 2), ("percentile", 1)];
+        let columns =
+            [("value", 400), ("value_rank", 300), ("tier", 5), ("value_share", 2), ("percentile", 1)];
         TableChange {
             rows_before: 1_000,
             rows_after: 1_010,
@@ -323,7 +328,8 @@ value_tiers: 5 of 998 customer_id moved between values of tier, 12 came, 2 left
         assert_eq!(document["keys"]["columns_changed"][2], json!({"column": "tier", "keys": 5}));
         assert_eq!(document["movement"]["flows"][0]["before"], json!({"is_there": false, "value": null}));
         assert_eq!(document["days_moved"][0]["after"], "2026-02-01");
-        let silent = TableChange { keys: Keys::NotCompared("no grain".to_owned()), movement: None, ..tiers() };
+        let silent =
+            TableChange { keys: Keys::NotCompared("no grain".to_owned()), movement: None, ..tiers() };
         let document = change_document(&silent);
         assert_eq!((&document["keys"], &document["keys_not_compared"]), (&Json::Null, &json!("no grain")));
     }

@@ -1,9 +1,9 @@
 //! One short function a command: flags in, a question to `ops`, the answer told.
 
 use super::args::{
-    CheckArgs, CompletionsArgs, DemoArgs, DiffArgs, FileKind, FreshnessArgs, FunctionsArgs, GcArgs, HistoryArgs,
-    InitArgs, Listing, LsArgs, Output, PlanArgs, ReceiptArgs, RecoverArgs, RollbackArgs, RunArgs, SchemaArgs,
-    SchemaCommand, ShowArgs, TestArgs, VerifyArgs, common_of,
+    CheckArgs, CompletionsArgs, DemoArgs, DiffArgs, FileKind, FreshnessArgs, FunctionsArgs, GcArgs,
+    HistoryArgs, InitArgs, Listing, LsArgs, Output, PlanArgs, ReceiptArgs, RecoverArgs, RollbackArgs,
+    RunArgs, SchemaArgs, SchemaCommand, ShowArgs, TestArgs, VerifyArgs, common_of,
 };
 use super::exit::{self, Exit, WhenIdle};
 use super::{Session, ops, render, tables, tell, words};

@@ -34,7 +34,11 @@ fn rows_sentence(since: &Since) -> String {
     let parts: Vec<String> =
         [part(since.grew, "more"), part(since.shrank, "fewer")].into_iter().flatten().collect();
     let built = words::counted(since.tables, "table");
-    if parts.is_empty() { format!("as many rows in each of {built}") } else { format!("{}, {built} built", parts.join(", ")) }
+    if parts.is_empty() {
+        format!("as many rows in each of {built}")
+    } else {
+        format!("{}, {built} built", parts.join(", "))
+    }
 }
 
 /// `5 of 998 customer_id moved between values of tier, 12 came, 2 left`, or what is added up.
@@ -51,7 +55,9 @@ pub(super) fn moved_sentence(movement: &Movement) -> String {
                 // The value is part of the key, so nobody moves between values.
                 format!("{column}: {came} came, {left} left, {in_both} stayed")
             } else {
-                format!("{moved} of {in_both} {key} moved between values of {column}, {came} came, {left} left")
+                format!(
+                    "{moved} of {in_both} {key} moved between values of {column}, {came} came, {left} left"
+                )
             }
         }
         Told::Totals(totals) => {
@@ -166,7 +172,8 @@ pub(super) fn document(since: &Since) -> Json {
     let rows = |moved: RowsMoved| json!({"tables": moved.tables, "rows": moved.rows});
     let movement = |(table, movement): &(crate::ident::NodeName, Movement)| {
         let mut document = json!({"table": table});
-        if let (Some(document), Json::Object(rest)) = (document.as_object_mut(), movement_document(movement)) {
+        if let (Some(document), Json::Object(rest)) = (document.as_object_mut(), movement_document(movement))
+        {
             document.extend(rest);
         }
         document
@@ -234,13 +241,14 @@ mod tests {
     use crate::lake::TableMovement;
 
     fn credit() -> Movement {
-        let total = |model: &str, channel: Option<&str>, before: Option<&str>, after: &str, moved: &str| TotalMove {
-            per: vec![Some(model.to_owned())],
-            value: channel.map(str::to_owned),
-            before: before.map(str::to_owned),
-            after: Some(after.to_owned()),
-            moved: moved.to_owned(),
-        };
+        let total =
+            |model: &str, channel: Option<&str>, before: Option<&str>, after: &str, moved: &str| TotalMove {
+                per: vec![Some(model.to_owned())],
+                value: channel.map(str::to_owned),
+                before: before.map(str::to_owned),
+                after: Some(after.to_owned()),
+                moved: moved.to_owned(),
+            };
         Movement {
             question: TableMovement {
                 column: Some("channel".to_owned()),

@@ -102,7 +102,9 @@ pub(super) fn identity(before: &TableEntry, after: &TableEntry) -> Result<Identi
         return Err("its grain changed, so only rows are counted".to_owned());
     }
     if let Some(column) = key.iter().find(|column| !is_comparable(old, new, column)) {
-        return Err(format!("the type of `{column}`, which is in its grain, changed, so only rows are counted"));
+        return Err(format!(
+            "the type of `{column}`, which is in its grain, changed, so only rows are counted"
+        ));
     }
     let is_value = |column: &&TableColumn| {
         let name = &column.name;

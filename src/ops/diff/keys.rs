@@ -45,7 +45,9 @@ pub(super) async fn compared(pair: &Pair<'_>, identity: Result<Identity, String>
         Err(why) => return Ok(Keys::NotCompared(why)),
     };
     if identity.values.len() > MOST_COLUMNS {
-        return Ok(Keys::NotCompared(format!("it has more than {MOST_COLUMNS} columns, so only rows are counted")));
+        return Ok(Keys::NotCompared(format!(
+            "it has more than {MOST_COLUMNS} columns, so only rows are counted"
+        )));
     }
     let question = Question {
         sql: sql(&identity),
@@ -58,8 +60,10 @@ pub(super) async fn compared(pair: &Pair<'_>, identity: Result<Identity, String>
     let row = rows.first().map(Vec::as_slice).unwrap_or_default();
     let Identity { key, values, .. } = identity;
     let changes = values.into_iter().zip(row.iter().skip(4));
-    let mut columns: Vec<(String, u64)> =
-        changes.map(|(column, count)| (column, number(Some(count)))).filter(|(_, count)| *count > 0).collect();
+    let mut columns: Vec<(String, u64)> = changes
+        .map(|(column, count)| (column, number(Some(count))))
+        .filter(|(_, count)| *count > 0)
+        .collect();
     columns.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let [added, removed, kept, changed] = [0, 1, 2, 3].map(|at| number(row.get(at)));
     Ok(Keys::Compared(KeyCounts { key, added, removed, kept, changed, columns }))

@@ -25,8 +25,8 @@ mod since;
 pub use contract::{ContractChange, DayMove, GrainChange, Retyped};
 pub use keys::{KeyCounts, Keys};
 pub use movement::{Flow, Flows, Movement, Stand, Told, TotalMove};
-pub use since::{RowsMoved, Since};
 pub(super) use since::since;
+pub use since::{RowsMoved, Since};
 
 use pair::Pair;
 
@@ -173,7 +173,8 @@ async fn versions(lake: &Lake, request: &DiffRequest) -> Result<(Commit, Commit)
     };
     let none = || {
         let message = format!("version {} is the first: there is none to compare it with", after.version);
-        Diagnostic::error(code::NOT_PUBLISHED, message).help("compare again after the next run that publishes")
+        Diagnostic::error(code::NOT_PUBLISHED, message)
+            .help("compare again after the next run that publishes")
     };
     Ok((parent.ok_or_else(none)?, after))
 }

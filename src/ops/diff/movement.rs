@@ -238,7 +238,12 @@ fn flows(question: &TableMovement, rows: Vec<Vec<Option<String>>>) -> Told {
         let stand = |is_there: bool, at: usize| {
             if is_there { Stand::At(rest.get(at).cloned().flatten()) } else { Stand::Absent }
         };
-        let flow = Flow { per: row, before: stand(there(0), 2), after: stand(there(1), 3), keys: number(rest.get(4)) };
+        let flow = Flow {
+            per: row,
+            before: stand(there(0), 2),
+            after: stand(there(1), 3),
+            keys: number(rest.get(4)),
+        };
         repeated += number(rest.get(5));
         match (&flow.before, &flow.after) {
             (Stand::Absent, _) => told.came += flow.keys,

@@ -52,7 +52,11 @@ impl RowsMoved {
 /// # Errors
 ///
 /// Returns a root or files that cannot be read.
-pub(in crate::ops) async fn since(engine: &Engine, lake: &Lake, version: u64) -> Result<Option<Since>, Error> {
+pub(in crate::ops) async fn since(
+    engine: &Engine,
+    lake: &Lake,
+    version: u64,
+) -> Result<Option<Since>, Error> {
     let Some(after) = lake.commit(version).await? else { return Ok(None) };
     let before = match after.parent {
         Some(parent) => lake.commit(parent).await?,
