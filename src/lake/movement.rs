@@ -46,3 +46,17 @@ impl TableMovement {
         single.chain(per).chain(self.key.iter().map(|column| ("key", column.as_str())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_newer_program_adds_is_kept_and_what_is_not_said_is_not_written() {
+        let text = r#"{"column":"tier","key":["customer_id"],"a_later_field":7}"#;
+        let movement: TableMovement = serde_json::from_str(text).unwrap();
+        assert_eq!(movement.column.as_deref(), Some("tier"));
+        assert_eq!(serde_json::to_string(&movement).unwrap(), text);
+        assert_eq!(movement.columns().collect::<Vec<_>>(), [("column", "tier"), ("key", "customer_id")]);
+    }
+}

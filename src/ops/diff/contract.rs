@@ -166,3 +166,97 @@ pub(super) fn is_comparable(before: &TableContract, after: &TableContract, name:
 pub(super) fn find<'a>(contract: &'a TableContract, name: &str) -> Option<&'a TableColumn> {
     contract.columns.iter().find(|column| column.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    /// A table with these columns (name and type) and this grain, in one file with these days.
+    fn table(columns: &[(&str, &str)], grain: &[&str], days: &[(&str, &str, &str)]) -> TableEntry {
+        let column = |(name, data_type): &(&str, &str)| json!({"name": name, "type": data_type, "nullable": false, "pii": false, "description": ""});
+        let known = |(name, min, max): &(&str, &str, &str)| {
+            ((*name).to_owned(), json!({"min": min, "max": max, "null_count": 0}))
+        };
+        let file = json!({
+            "path": "data/a/part-00000.parquet", "bytes": 1, "rows": 2, "sha256": "",
+            "columns": days.iter().map(known).collect::<serde_json::Map<_, _>>()
+        });
+        let entry = json!({
+            "owner": "p", "built_in": 1, "fingerprint": "",
+            "contract": {
+                "description": "", "columns": columns.iter().map(column).collect::<Vec<Json>>(),
+                "grain": grain, "order_by": grain
+            },
+            "delta": {"table_id": "", "version": 0},
+            "parts": [{
+                "slice": {"kind": "whole"}, "fingerprint": "", "attempt": "a",
+                "published_at": "2026-01-01T00:00:00Z", "rows": 2, "files": [file]
+            }]
+        });
+        serde_json::from_value(entry).expect("an entry of a commit")
+    }
+
+    const COLUMNS: [(&str, &str); 3] = [("as_of", "date"), ("id", "bigint"), ("tier", "varchar")];
+
+    fn seen_on(first: &str, last: &str) -> TableEntry {
+        table(&COLUMNS, &["as_of", "id"], &[("as_of", first, last)])
+    }
+
+    fn key(before: &TableEntry, after: &TableEntry) -> Vec<String> {
+        identity(before, after).expect("an identity").key
+    }
+
+    #[test]
+    fn a_day_that_moved_as_a_whole_is_in_no_key() {
+        let (january, february) = (seen_on("2026-01-01", "2026-01-01"), seen_on("2026-02-01", "2026-02-01"));
+        let found = identity(&january, &february).expect("an identity");
+        assert_eq!((found.key, found.values), (vec!["id".to_owned()], vec!["tier".to_owned()]));
+        let day = DayMove {
+            column: "as_of".to_owned(),
+            before: "2026-01-01".to_owned(),
+            after: "2026-02-01".to_owned(),
+        };
+        assert_eq!(found.days, [day]);
+        assert_eq!(key(&january, &january), ["as_of", "id"], "the same day stays");
+    }
+
+    #[test]
+    fn a_table_with_several_days_is_compared_day_by_day() {
+        let january = seen_on("2026-01-01", "2026-01-01");
+        let both = seen_on("2026-01-01", "2026-02-01");
+        assert_eq!(key(&january, &both), ["as_of", "id"]);
+        assert_eq!(key(&both, &both), ["as_of", "id"]);
+    }
+
+    #[test]
+    fn a_grain_may_gain_a_day_that_tells_no_rows_apart_and_nothing_else() {
+        let plain = table(&COLUMNS, &["id"], &[]);
+        assert_eq!(key(&plain, &seen_on("2026-01-01", "2026-01-01")), ["id"]);
+        let several = seen_on("2026-01-01", "2026-02-01");
+        assert!(identity(&plain, &several).expect_err("no identity").contains("grain changed"));
+        let by_tier = table(&COLUMNS, &["id", "tier"], &[]);
+        assert!(identity(&plain, &by_tier).expect_err("no identity").contains("grain changed"));
+        let none = table(&COLUMNS, &[], &[]);
+        assert!(identity(&none, &plain).expect_err("no identity").contains("no grain"));
+    }
+
+    #[test]
+    fn whole_numbers_of_any_width_are_compared_and_other_types_are_not() {
+        let narrow = table(&[("id", "integer"), ("tier", "varchar")], &["id"], &[]);
+        let wide = table(&[("id", "bigint"), ("tier", "integer")], &["id"], &[]);
+        let found = identity(&narrow, &wide).expect("an identity");
+        assert_eq!((found.key, found.values), (vec!["id".to_owned()], Vec::new()));
+        let text = table(&[("id", "varchar"), ("tier", "varchar")], &["id"], &[]);
+        assert!(identity(&narrow, &text).expect_err("no identity").contains("the type of `id`"));
+        let changed = compare(&narrow.contract, &wide.contract);
+        assert_eq!(changed.retyped.len(), 2);
+    }
+
+    #[test]
+    fn a_row_known_by_its_day_alone_keeps_it() {
+        let one = |day: &str| table(&[("as_of", "date")], &["as_of"], &[("as_of", day, day)]);
+        assert_eq!(key(&one("2026-01-01"), &one("2026-02-01")), ["as_of"]);
+    }
+}
