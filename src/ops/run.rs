@@ -65,8 +65,7 @@ pub async fn run(around: &Surroundings, common: &Common) -> Result<Ran, Error> {
         let plan = plan::build(&typed, &state, &request)?;
         if plan.is_empty() {
             let warnings = state.warnings().chain(late.iter()).cloned().collect();
-            let outcome = nothing_to_do(around, run_id, plan, warnings)?;
-            return Ok(Ran { outcome, moved: None });
+            return nothing_to_do(around, run_id, plan, warnings);
         }
         let name = if race == 0 { run_id.clone() } else { format!("{run_id}-{}", race + 1) };
         let job = Job {
@@ -135,9 +134,9 @@ fn nothing_to_do(
     run_id: String,
     plan: Plan,
     warnings: Vec<Diagnostic>,
-) -> Result<Outcome, Error> {
+) -> Result<Ran, Error> {
     let now = (around.clock)();
-    Ok(Outcome {
+    let outcome = Outcome {
         attempt: attempt(&run_id)?,
         run_id,
         ending: Ending::NothingToDo { version: plan.parent },
@@ -150,7 +149,8 @@ fn nothing_to_do(
         scans: BTreeMap::new(),
         started_at: now,
         finished_at: now,
-    })
+    };
+    Ok(Ran { outcome, moved: None })
 }
 
 fn tell(around: &Surroundings, recovered: &Recovered) {

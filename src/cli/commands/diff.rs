@@ -275,7 +275,7 @@ mod tests {
                     moved: 5,
                     came: 12,
                     left: 2,
-                    flows: vec![
+                    moves: vec![
                         flow(Stand::Absent, at("D"), 12),
                         flow(at("A"), at("B"), 5),
                         flow(Stand::At(None), Stand::Absent, 2),

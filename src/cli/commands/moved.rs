@@ -77,7 +77,7 @@ pub(super) fn moved_sentence(movement: &Movement) -> String {
 fn moves(movement: &Movement) -> String {
     let moves: Vec<String> = match &movement.told {
         Told::Nothing(_) => Vec::new(),
-        Told::Keys(flows) => flows.flows.iter().map(|flow| flow_words(movement, flow)).collect(),
+        Told::Keys(flows) => flows.moves.iter().map(|flow| flow_words(movement, flow)).collect(),
         Told::Totals(totals) => totals
             .iter()
             .filter(|total| !is_zero(&total.moved))
@@ -121,7 +121,7 @@ pub(super) fn movement_grid(movement: &Movement, frame: Frame) -> String {
             let is_the_value = |key: &&String| **key != column;
             let key: Vec<&str> = question.key.iter().filter(is_the_value).map(String::as_str).collect();
             headings.extend([format!("{column} before"), "after".to_owned(), format!(">{}", key.join(", "))]);
-            flows.flows.iter().map(flow_row).collect()
+            flows.moves.iter().map(flow_row).collect()
         }
         Told::Totals(totals) => {
             headings.extend(question.column.clone());
@@ -205,7 +205,7 @@ pub(super) fn movement_document(movement: &Movement) -> Json {
             "moved": flows.moved,
             "came": flows.came,
             "left": flows.left,
-            "flows": flows.flows.iter().map(flow_document).collect::<Vec<_>>(),
+            "flows": flows.moves.iter().map(flow_document).collect::<Vec<_>>(),
         }),
         Told::Totals(totals) => json!({"totals": totals.iter().map(total_document).collect::<Vec<_>>()}),
     };
@@ -300,7 +300,7 @@ b: revenue by channel: model last email +1,204.50 and model last ∅ -1,204.50
     #[test]
     fn a_long_movement_is_cut_with_a_count() {
         let flow = |keys| Flow { per: Vec::new(), before: Stand::Absent, after: Stand::At(None), keys };
-        let flows = Flows { flows: (1..=25).map(flow).collect(), ..Flows::default() };
+        let flows = Flows { moves: (1..=25).map(flow).collect(), ..Flows::default() };
         let movement = Movement { told: Told::Keys(flows), ..credit() };
         let frame = Frame { width: None, colour: Colour::None };
         assert!(movement_grid(&movement, frame).ends_with("and 5 more (--output json)\n"));

@@ -48,7 +48,7 @@ pub struct Flows {
     /// Keys that only the first version has.
     pub left: u64,
     /// All but those that stayed, the largest first.
-    pub flows: Vec<Flow>,
+    pub moves: Vec<Flow>,
 }
 
 /// Keys that moved from one value to another.
@@ -252,7 +252,7 @@ fn flows(question: &TableMovement, rows: Vec<Vec<Option<String>>>) -> Told {
             _ => told.moved += flow.keys,
         }
         if flow.before != flow.after {
-            told.flows.push(flow);
+            told.moves.push(flow);
         }
     }
     if repeated > 0 {
