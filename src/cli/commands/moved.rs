@@ -12,6 +12,8 @@ const ROWS_SHOWN: usize = 20;
 const MOVES_SHOWN: usize = 3;
 /// Movements told after a run.
 const MOVEMENTS_SHOWN: usize = 2;
+/// Digits of a decimal after its point that are shown even if they are 0.
+const DIGITS_SHOWN: usize = 2;
 /// What stands where a version does not have a key.
 const ABSENT: &str = "—";
 /// What stands for a missing value.
@@ -21,7 +23,7 @@ const MISSING: &str = "∅";
 pub(super) fn text(since: &Since) -> String {
     let mut text = format!("since version {}: {}\n", since.before, rows_sentence(since));
     for (table, movement) in since.movements.iter().take(MOVEMENTS_SHOWN) {
-        text.push_str(&format!("{table}: {}{}\n", moved_sentence(movement), moves(movement)));
+        text.push_str(&format!("{table}, {}{}\n", short_sentence(movement), moves(movement)));
     }
     text
 }
@@ -46,26 +48,11 @@ pub(super) fn moved_sentence(movement: &Movement) -> String {
     let question = &movement.question;
     let column = question.column.as_deref().unwrap_or_default();
     let sentence = match &movement.told {
-        Told::Nothing(why) => return format!("its movement is not told: {why}"),
-        Told::Keys(flows) => {
-            let Flows { stayed, moved, came, left, .. } = flows;
-            let [moved, in_both, came, left] = [*moved, moved + stayed, *came, *left].map(words::grouped);
+        Told::Keys(flows) if !is_in_key(movement) => {
             let key = question.key.join(", ");
-            if question.key.contains(&column.to_owned()) {
-                // The value is part of the key, so nobody moves between values.
-                format!("{column}: {came} came, {left} left, {in_both} stayed")
-            } else {
-                format!(
-                    "{moved} of {in_both} {key} moved between values of {column}, {came} came, {left} left"
-                )
-            }
+            format!("{} {key} moved between values of {column}{}", moved_of(flows), came_and_left(flows))
         }
-        Told::Totals(totals) => {
-            let total = question.total.as_deref().unwrap_or_default();
-            let by = if column.is_empty() { String::new() } else { format!(" by {column}") };
-            let same = if totals.iter().all(|total| is_zero(&total.moved)) { ", as before" } else { "" };
-            format!("{total}{by}{same}")
-        }
+        _ => short_sentence(movement),
     };
     match (&movement.day_before, &movement.day_after) {
         (Some(before), Some(after)) if before != after => format!("{sentence}, {before} → {after}"),
@@ -73,11 +60,55 @@ pub(super) fn moved_sentence(movement: &Movement) -> String {
     }
 }
 
+/// `tier: 5 of 998 moved, 12 came, 2 left`, or what is added up.
+fn short_sentence(movement: &Movement) -> String {
+    let question = &movement.question;
+    let column = question.column.as_deref().unwrap_or_default();
+    match &movement.told {
+        Told::Nothing(why) => format!("its movement is not told: {why}"),
+        // The value is part of the key, so nobody moves between values.
+        Told::Keys(flows) if is_in_key(movement) => {
+            format!("{column}: {} stayed{}", words::grouped(flows.stayed), came_and_left(flows))
+        }
+        Told::Keys(flows) => format!("{column}: {} moved{}", moved_of(flows), came_and_left(flows)),
+        Told::Totals(totals) => {
+            let total = question.total.as_deref().unwrap_or_default();
+            let by = if column.is_empty() { String::new() } else { format!(" by {column}") };
+            let same = if totals.iter().all(|total| is_zero(&total.moved)) { ", as before" } else { "" };
+            format!("{total}{by}{same}")
+        }
+    }
+}
+
+fn is_in_key(movement: &Movement) -> bool {
+    let question = &movement.question;
+    question.column.as_ref().is_some_and(|column| question.key.contains(column))
+}
+
+/// `5 of 998`.
+fn moved_of(flows: &Flows) -> String {
+    format!("{} of {}", words::grouped(flows.moved), words::grouped(flows.moved + flows.stayed))
+}
+
+/// `, 12 came, 2 left`, without what is none.
+fn came_and_left(flows: &Flows) -> String {
+    let part = |(keys, word): (u64, &str)| {
+        if keys == 0 { String::new() } else { format!(", {} {word}", words::grouped(keys)) }
+    };
+    [(flows.came, "came"), (flows.left, "left")].into_iter().map(part).collect()
+}
+
 /// `: A → B 5, B → A 2 and 3 more`.
 fn moves(movement: &Movement) -> String {
     let moves: Vec<String> = match &movement.told {
         Told::Nothing(_) => Vec::new(),
-        Told::Keys(flows) => flows.moves.iter().map(|flow| flow_words(movement, flow)).collect(),
+        // How many came and left was said; from where to where is new.
+        Told::Keys(flows) => {
+            let is_told = |flow: &&Flow| {
+                is_in_key(movement) || (flow.before != Stand::Absent && flow.after != Stand::Absent)
+            };
+            flows.moves.iter().filter(is_told).map(|flow| flow_words(movement, flow)).collect()
+        }
         Told::Totals(totals) => totals
             .iter()
             .filter(|total| !is_zero(&total.moved))
@@ -151,7 +182,7 @@ fn flow_row(flow: &Flow) -> Vec<Option<String>> {
 }
 
 fn total_row(total: &TotalMove, has_value: bool) -> Vec<Option<String>> {
-    let grouped = |total: &Option<String>| total.as_deref().map(words::grouped_decimal);
+    let grouped = |total: &Option<String>| total.as_deref().map(|text| words::grouped_decimal(short(text)));
     let value = has_value.then(|| total.value.clone());
     let rest = [grouped(&total.before), grouped(&total.after), Some(signed(&total.moved))];
     total.per.iter().cloned().chain(value).chain(rest).collect()
@@ -160,7 +191,14 @@ fn total_row(total: &TotalMove, has_value: bool) -> Vec<Option<String>> {
 /// A difference with its sign: `+1,204.00`.
 fn signed(text: &str) -> String {
     let sign = if text.starts_with('-') || is_zero(text) { "" } else { "+" };
-    format!("{sign}{}", words::grouped_decimal(text))
+    format!("{sign}{}", words::grouped_decimal(short(text)))
+}
+
+/// A decimal without the zeros at its end that stand after the second digit: no less exact.
+fn short(text: &str) -> &str {
+    let least = text.find('.').map_or(text.len(), |point| point + 1 + DIGITS_SHOWN);
+    let significant = text.trim_end_matches('0').len();
+    text.get(..significant.max(least)).unwrap_or(text)
 }
 
 fn is_zero(text: &str) -> bool {
@@ -277,8 +315,8 @@ mod tests {
         let movements = vec![(table("credit"), credit()), (table("b"), credit()), (table("c"), credit())];
         let expected = "\
 since version 3: 1,204 rows more in 2 tables, 5 tables built
-credit: revenue by channel: model last email +1,204.50 and model last ∅ -1,204.50
-b: revenue by channel: model last email +1,204.50 and model last ∅ -1,204.50
+credit, revenue by channel: model last email +1,204.50 and model last ∅ -1,204.50
+b, revenue by channel: model last email +1,204.50 and model last ∅ -1,204.50
 ";
         assert_eq!(text(&since(movements)), expected);
         let still = Since { grew: RowsMoved::default(), ..since(Vec::new()) };
@@ -295,6 +333,19 @@ b: revenue by channel: model last email +1,204.50 and model last ∅ -1,204.50
 ";
         let frame = Frame { width: None, colour: Colour::None };
         assert_eq!(format!("\n{}", movement_grid(&credit(), frame)), expected);
+    }
+
+    #[test]
+    fn decimals_lose_nothing_but_zeros_at_their_end() {
+        for (text, expected) in [
+            ("-937.000000000", "-937.00"),
+            ("656.981150769", "656.981150769"),
+            ("0.500", "0.50"),
+            ("1200", "1200"),
+            ("7.1", "7.1"),
+        ] {
+            assert_eq!(short(text), expected);
+        }
     }
 
     #[test]

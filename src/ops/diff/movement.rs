@@ -1,5 +1,7 @@
 //! The business view: who moved from which value to which, and what totals became.
 
+use indexmap::IndexMap;
+
 use super::contract::{find, is_comparable};
 use super::pair::{AFTER, BEFORE, Pair, Question, number, quoted};
 use crate::ident::VariableName;
@@ -30,7 +32,7 @@ pub struct Movement {
 pub enum Told {
     /// Keys between values.
     Keys(Flows),
-    /// Totals, those that moved most first.
+    /// Totals, those that moved most first within each value of `per`.
     Totals(Vec<TotalMove>),
     /// Nothing can be told, and why.
     Nothing(String),
@@ -47,7 +49,7 @@ pub struct Flows {
     pub came: u64,
     /// Keys that only the first version has.
     pub left: u64,
-    /// All but those that stayed, the largest first.
+    /// All but those that stayed, the largest first within each value of `per`.
     pub moves: Vec<Flow>,
 }
 
@@ -259,6 +261,7 @@ fn flows(question: &TableMovement, rows: Vec<Vec<Option<String>>>) -> Told {
         let key = question.key.join(", ");
         return Told::Nothing(format!("its rows are not one for each {key}: {repeated} stand in several"));
     }
+    told.moves = together(told.moves, |flow| &flow.per);
     Told::Keys(told)
 }
 
@@ -293,5 +296,15 @@ fn totals(question: &TableMovement, rows: Vec<Vec<Option<String>>>) -> Told {
         let moved = rest.next().flatten().unwrap_or_else(|| "0".to_owned());
         TotalMove { per: row, value, before, after, moved }
     };
-    Told::Totals(rows.into_iter().map(total).collect())
+    Told::Totals(together(rows.into_iter().map(total).collect(), |total| &total.per))
+}
+
+/// What must not be added up stands apart: the values of `per` in the order in which they come
+/// first, so that the one in which most moved leads.
+fn together<T>(moves: Vec<T>, per: impl Fn(&T) -> &Vec<Option<String>>) -> Vec<T> {
+    let mut groups: IndexMap<Vec<Option<String>>, Vec<T>> = IndexMap::new();
+    for one in moves {
+        groups.entry(per(&one).clone()).or_default().push(one);
+    }
+    groups.into_values().flatten().collect()
 }
