@@ -57,6 +57,11 @@ impl Grid {
         self.rows.push(cells.into_iter().map(Some).collect());
     }
 
+    /// Adds a row of as many cells as there are columns; `None` is a missing value.
+    pub(super) fn cells(&mut self, cells: Vec<Option<String>>) {
+        self.rows.push(cells);
+    }
+
     /// The table as text, ending in a line break; columns at the right that do not fit are named
     /// below it.
     pub(super) fn render(&self, frame: Frame) -> String {

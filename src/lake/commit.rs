@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::layout::FORMAT;
+use super::movement::TableMovement;
 use crate::ident::{AttemptId, NodeName, PipelineName};
 use crate::interval::Instant;
 use crate::store::Key;
@@ -84,6 +85,9 @@ pub struct TableContract {
     pub grain: Vec<String>,
     /// The order of the rows: ascending, nulls last.
     pub order_by: Vec<String>,
+    /// What is told of the table when two versions of it are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub movement: Option<TableMovement>,
     /// Fields a newer program wrote.
     #[serde(flatten)]
     pub extra: Extra,

@@ -59,6 +59,7 @@ pub(super) fn contract(version: u64) -> TableContract {
         columns,
         grain: vec!["id".to_owned()],
         order_by: vec!["id".to_owned()],
+        movement: None,
         extra: Extra::new(),
     }
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::run::conduct;
+use super::run::{Ran, conduct};
 use super::{Common, Error, Surroundings};
 use crate::diagnostic::{Diagnostic, SourceFile, code};
-use crate::plan::{Outcome, Saved};
+use crate::plan::Saved;
 
 /// The most bytes a saved plan may have: that of ten thousand models.
 const MAX_BYTES: u64 = 64 << 20;
@@ -19,7 +19,7 @@ const MAX_BYTES: u64 = 64 << 20;
 ///
 /// Returns `GW0308` for a file that is no plan, `GW0309` with all that moved since, `GW0704` if another
 /// run published while this one was at work, and what [`run`](super::run()) returns.
-pub async fn apply(around: &Surroundings, common: &Common, file: &Path) -> Result<Outcome, Error> {
+pub async fn apply(around: &Surroundings, common: &Common, file: &Path) -> Result<Ran, Error> {
     let saved = Saved::read(&read(around, file)?)?;
     conduct(around, &as_asked_then(common, &saved), Some(&saved)).await
 }

@@ -107,7 +107,7 @@ pub async fn backfill(
         let text = format!("snapshots of {day}, {} of {}", at + 1, days.len());
         around.observer.notice(Event::Note { text });
         let common = Common { as_of: Some(day.to_string()), purpose: Purpose::Backfill, ..common.clone() };
-        let outcome = run(around, &common).await?;
+        let outcome = run(around, &common).await?.outcome;
         let goes_on = matches!(outcome.ending, Ending::Published { .. } | Ending::NothingToDo { .. });
         outcomes.push(outcome);
         if !goes_on {

@@ -127,7 +127,7 @@ pub async fn demo(
     };
     let inside = Surroundings { folder, ..around.clone() };
     let common = common(request);
-    let outcome = super::run(&inside, &common).await?;
+    let outcome = super::run(&inside, &common).await?.outcome;
     let published = matches!(outcome.ending, Ending::Published { .. } | Ending::NothingToDo { .. });
     let headlines = if published { headlines(&inside, &common).await } else { None };
     let demo = Demo { folder: request.folder.clone(), sources, made, outcome, headlines };

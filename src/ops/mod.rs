@@ -21,6 +21,7 @@ mod check;
 mod connect;
 mod context;
 mod demo;
+mod diff;
 mod error;
 mod facts;
 mod files;
@@ -46,6 +47,10 @@ pub use backfill::{BackfillRequest, Backfilled, Every, backfill};
 pub use check::{Checked, SchemaOrigin, check};
 pub use connect::{Connection, connect};
 pub use demo::{Demo, DemoEnd, DemoRequest, Headlines, Made, OnProgress, SourceSize, TierSize, demo};
+pub use diff::{
+    Change, Compared, ContractChange, DayMove, Diff, DiffRequest, Flow, Flows, GrainChange, KeyCounts, Keys,
+    Movement, Retyped, RowsMoved, Since, Stand, TableChange, TableDiff, Told, TotalMove, diff,
+};
 pub use error::Error;
 pub use freshness::{Freshness, freshness, spelled};
 pub use gc::{Gc, GcMode, GcRequest, gc};
@@ -56,7 +61,7 @@ pub use ls::{Listed, ls};
 pub use plan::{Planned, plan};
 pub use reference::{FileKind, functions, schema_print};
 pub use rollback::{Restored, RolledBack, rollback};
-pub use run::run;
+pub use run::{Ran, run};
 pub use show::{More, ShowRequest, Shown, show};
 pub use test::{TestKind, TestReport, TestResult, broken_audit, refused_source, test};
 pub use verify::{Verified, VerifyRequest, verify};
@@ -136,6 +141,18 @@ pub struct Common {
     pub values: Values,
     /// How long another run's lease is waited for.
     pub lock_wait: Duration,
+    /// Whether a run that published looks at what it moved.
+    pub comparison: Comparison,
+}
+
+/// Whether a run that published looks at what it moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Comparison {
+    /// Nobody would be told.
+    #[default]
+    None,
+    /// It compares the tables it built with the version before.
+    WithParent,
 }
 
 /// What happens to other steps when one fails.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::context::Asked;
+use super::diff::{self, Since};
 use super::lease::{Go, Hold, Leasing, taken_beside};
 use super::scratch::Scratch;
 use super::stop::unless_stopped;
-use super::{Common, Error, OnFailure, Publication, Surroundings, context, freshness};
+use super::{Common, Comparison, Error, OnFailure, Publication, Surroundings, context, freshness};
 use crate::count::counted;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::engine::Engine;
@@ -22,13 +23,22 @@ use crate::store::Store;
 /// How often a run plans again after another published first.
 const RACES: usize = 5;
 
+/// A run that ended.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// What became of its plan.
+    pub outcome: Outcome,
+    /// What it moved, if it published, was asked, and there was a version before.
+    pub moved: Option<Since>,
+}
+
 /// Brings the selected tables up to date and publishes them as one version.
 ///
 /// # Errors
 ///
 /// Returns what keeps the run from starting or from ending honestly, `GW0705` if another run is at work on
 /// the pipeline among it; failed models and broken audits are in the outcome.
-pub async fn run(around: &Surroundings, common: &Common) -> Result<Outcome, Error> {
+pub async fn run(around: &Surroundings, common: &Common) -> Result<Ran, Error> {
     conduct(around, common, None).await
 }
 
@@ -37,7 +47,7 @@ pub(super) async fn conduct(
     around: &Surroundings,
     common: &Common,
     saved: Option<&Saved>,
-) -> Result<Outcome, Error> {
+) -> Result<Ran, Error> {
     let asked = context::asked(around, common)?;
     let run_id = (around.fresh_word)();
     let walk = Walk {
@@ -78,7 +88,7 @@ struct Decided {
 }
 
 impl Walk<'_> {
-    async fn to_the_end(&self, hold: &Hold) -> Result<Outcome, Error> {
+    async fn to_the_end(&self, hold: &Hold) -> Result<Ran, Error> {
         let around = self.around;
         around.observer.notice(Event::Phase(Phase::Recover));
         let mut state = unless_stopped(around, self.begin(hold)).await?;
@@ -115,7 +125,8 @@ impl Walk<'_> {
                     outcome.warnings.extend(late.iter().cloned());
                     // It is published or it is not: from now on nobody need wait for this run.
                     futures::join!(tell_the_world(around, &self.lake, &state, &outcome), hold.release());
-                    return Ok(*outcome);
+                    let moved = moved(around, self.common, &engine, &self.lake, &outcome).await;
+                    return Ok(Ran { outcome: *outcome, moved });
                 }
                 Ended::LostRace { version } => self.lost(version)?,
             }
@@ -208,9 +219,9 @@ fn nothing_to_do(
     run_id: String,
     plan: Plan,
     warnings: Vec<Diagnostic>,
-) -> Result<Outcome, Error> {
+) -> Result<Ran, Error> {
     let now = (around.clock)();
-    Ok(Outcome {
+    let outcome = Outcome {
         attempt: attempt(&run_id)?,
         run_id,
         ending: Ending::NothingToDo { version: plan.parent },
@@ -223,7 +234,8 @@ fn nothing_to_do(
         scans: BTreeMap::new(),
         started_at: now,
         finished_at: now,
-    })
+    };
+    Ok(Ran { outcome, moved: None })
 }
 
 fn tell(around: &Surroundings, recovered: &Recovered) {
@@ -250,4 +262,29 @@ async fn tell_the_world(around: &Surroundings, lake: &Lake, state: &State, outco
         }
     });
     futures::future::join_all(written).await;
+}
+
+/// What the run moved. It cannot change the outcome: a failure is told, no more, and who wants the
+/// program to stop does not wait for it.
+async fn moved(
+    around: &Surroundings,
+    common: &Common,
+    engine: &Engine,
+    lake: &Lake,
+    outcome: &Outcome,
+) -> Option<Since> {
+    let (Ending::Published { version }, Comparison::WithParent) = (&outcome.ending, common.comparison) else {
+        return None;
+    };
+    let mut stop = around.stop.clone();
+    let looked = tokio::select! {
+        looked = diff::since(engine, lake, *version) => looked,
+        _ = stop.wait_for(|stop| *stop) => return None,
+    };
+    looked.unwrap_or_else(|cause| {
+        let why = cause.diagnostics().iter().next().map_or_else(String::new, |found| found.message.clone());
+        let text = format!("what this run moved is not told, all else stands: {why}");
+        around.observer.notice(Event::Note { text });
+        None
+    })
 }

@@ -12,7 +12,7 @@ use crate::engine::{self, Binding, Bindings, Cut, DataFile, Relation};
 use crate::graph::Graph;
 use crate::ident::NodeName;
 use crate::interval::spoken;
-use crate::lake::{Commit, Lake, Part, TableEntry};
+use crate::lake::{Commit, FileEntry, Lake, Part, TableEntry};
 use crate::plan::{self, Request};
 use crate::project::{self, LATEST, Model};
 use crate::query::{self, Query, TableName};
@@ -135,7 +135,8 @@ async fn published(asking: &Asking<'_>, commit: &Commit) -> Result<Shown, Error>
             keys: vec![entry.contract.grain.clone()],
             defined_in: None,
         });
-        bindings.insert(table, files(lake, &Stored { name, entry, parts }, schema)?);
+        let named = parts.iter().flat_map(|part| &part.files);
+        bindings.insert(table, binding(lake, name, entry, named, schema)?);
     }
     let typed = engine::analyze(query, &relations, &asked.parameters)?;
     let scratch = Scratch::of(around, &(around.fresh_word)())?;
@@ -146,7 +147,8 @@ async fn published(asking: &Asking<'_>, commit: &Commit) -> Result<Shown, Error>
     Ok(shown(Arc::clone(&typed.schema), batches, origin, limit))
 }
 
-fn schema(entry: &TableEntry) -> SchemaRef {
+/// The columns of a published table, as its commit says.
+pub(super) fn schema(entry: &TableEntry) -> SchemaRef {
     let field = |column: &crate::lake::TableColumn| {
         let data_type = project::ColumnType::parse(&column.data_type.to_string());
         let data_type = data_type.map_or(arrow::datatypes::DataType::Utf8, project::ColumnType::arrow);
@@ -172,13 +174,20 @@ fn stored<'a>(commit: &'a Commit, name: &NodeName) -> Option<Stored<'a>> {
     Some(Stored { name, entry, parts: std::slice::from_ref(entry.latest_snapshot()?) })
 }
 
-fn files(lake: &Lake, stored: &Stored<'_>, schema: SchemaRef) -> Result<Binding, Error> {
+/// These files of a published table, to be read.
+pub(super) fn binding<'a>(
+    lake: &Lake,
+    name: &NodeName,
+    entry: &TableEntry,
+    named: impl Iterator<Item = &'a FileEntry>,
+    schema: SchemaRef,
+) -> Result<Binding, Error> {
     let mut files = Vec::new();
-    for file in stored.parts.iter().flat_map(|part| &part.files) {
-        let key = lake.file_key(stored.name, file)?;
+    for file in named {
+        let key = lake.file_key(name, file)?;
         files.push(DataFile::unchanging(lake.store().clone(), key, file.bytes, file.rows));
     }
-    let sorted_by = stored.entry.contract.order_by.clone();
+    let sorted_by = entry.contract.order_by.clone();
     Ok(Binding::Parquet { files, schema, cut: Cut::default(), sorted_by })
 }
 

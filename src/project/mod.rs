@@ -20,6 +20,7 @@ pub mod embedded;
 mod files;
 mod load;
 mod model;
+mod movement;
 mod pipeline;
 pub mod quality;
 mod segments;
@@ -30,6 +31,7 @@ mod variables;
 pub use audit::{Audit, Rule, audit_query};
 pub use contract::{Column, ColumnType, Contract, Nullability, Privacy, UnknownType};
 pub use load::{Location, list_pipelines, load};
+pub use movement::Movement;
 pub use segments::{MATCHES as SEGMENT_MATCHES, Segment};
 pub use source::{
     Age, CURRENCY, Drift, Freshness, History, MaxRejected, Presence, Source, SourceCheck, SourceContract,
@@ -154,6 +156,8 @@ pub struct Model {
     pub requires: Vec<Located<NodeName>>,
     /// Rules whose broken rows stop a publication.
     pub audits: Vec<Audit>,
+    /// What is told of it when two published versions are compared.
+    pub movement: Option<Movement>,
 }
 
 /// How a model is kept.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::audit;
 use super::contract::{Column, ColumnType, Contract, Nullability, Privacy};
 use super::load::place;
+use super::movement;
 use super::pipeline::named;
 use super::{Located, Materialization, Model, SNAPSHOT_DAY, Visibility};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code, nearest};
@@ -114,6 +115,7 @@ fn check(
     let Written { document, pointer, spec } = written;
     let contract = contract(document, pointer, spec, found)?;
     let audits = audit::of_model(written, &name, &contract, found);
+    let movement = movement::of_model(written, &contract, found);
     let materialization = match spec.config.materialized {
         Materialized::Table => Materialization::Table,
         Materialized::View => Materialization::View,
@@ -136,6 +138,7 @@ fn check(
         tags: spec.config.tags.clone(),
         requires: requires(written, found),
         audits,
+        movement,
     })
 }
 

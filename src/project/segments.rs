@@ -248,6 +248,7 @@ impl Makes<'_> {
             tags: Vec::new(),
             requires: Vec::new(),
             audits: Vec::new(),
+            movement: None,
         })
     }
 }

@@ -10,10 +10,10 @@ use crate::ident::NodeName;
 use crate::interval::Instant;
 use crate::lake::{
     ColumnStatistics, Commit, CommitOutcome, DeltaPosition, Extra, FORMAT, FileEntry, Intent, LakeError,
-    Part, TableColumn, TableContract, TableEntry, TableType,
+    Part, TableColumn, TableContract, TableEntry, TableMovement, TableType,
 };
 use crate::plan::{self, Purpose, Step};
-use crate::project::{ColumnType, Contract, Model, Nullability, Privacy};
+use crate::project::{ColumnType, Contract, Model, Movement, Nullability, Privacy};
 
 /// Writes what the attempt sets out to do, before its first file.
 pub(super) async fn write_intent(job: &Job<'_>, started_at: Instant) -> Result<(), Diagnostics> {
@@ -123,7 +123,7 @@ fn entry(
         owner: previous.map_or_else(|| job.plan.pipeline.clone(), |entry| entry.owner.clone()),
         built_in: version,
         fingerprint: plan::fingerprint_of_parts(&parts),
-        contract: table_contract(&model.contract),
+        contract: table_contract(&model.contract, model.movement.as_ref()),
         delta: DeltaPosition::after(previous, &step.model, &job.attempt),
         parts,
         extra: Extra::default(),
@@ -135,7 +135,7 @@ fn statistics(column: &engine::ColumnStats) -> (String, ColumnStatistics) {
     (column.name.clone(), known)
 }
 
-fn table_contract(contract: &Contract) -> TableContract {
+fn table_contract(contract: &Contract, movement: Option<&Movement>) -> TableContract {
     let column = |column: &crate::project::Column| TableColumn {
         name: column.name.clone(),
         data_type: table_type(column.data_type),
@@ -149,8 +149,16 @@ fn table_contract(contract: &Contract) -> TableContract {
         columns: contract.columns.iter().map(column).collect(),
         grain: contract.grain.clone(),
         order_by: contract.order_by.clone(),
+        movement: movement.map(table_movement),
         extra: Extra::default(),
     }
+}
+
+/// What a project declares as movement, as commits keep it.
+#[must_use]
+pub fn table_movement(movement: &Movement) -> TableMovement {
+    let Movement { column, total, per, key, latest, while_null } = movement.clone();
+    TableMovement { column, total, per, key, latest, while_null, extra: Extra::default() }
 }
 
 const fn table_type(column_type: ColumnType) -> TableType {

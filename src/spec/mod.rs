@@ -19,7 +19,8 @@ mod validate;
 pub use document::Document;
 pub use models::{
     BrokenRows, ColumnSpec, ColumnTest, Expected, Given, Materialized, ModelConfig, ModelSpec, ModelTest,
-    ModelsSpec, OtherSide, Range, Reconciles, Relationship, SegmentKind, SegmentSpec, UnitTestSpec,
+    ModelsSpec, MovementSpec, OtherSide, Range, Reconciles, Relationship, SegmentKind, SegmentSpec,
+    UnitTestSpec,
 };
 pub use pipeline::{PipelineSpec, SourceSpec, SourcesSpec, TargetSpec, VariableSpec};
 pub use sources::{DriftSpec, FreshnessSpec, SourceColumnSpec, SourceContractSpec, SourceTest};

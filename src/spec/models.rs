@@ -121,6 +121,42 @@ pub struct ModelConfig {
     /// Optional sources without which the model is left out: `sources.campaign_costs`.
     #[serde(default)]
     pub requires: Vec<String>,
+    /// What is told of the table when two published versions of it are compared.
+    #[serde(default)]
+    #[schemars(with = "MovementSpec")]
+    pub movement: Option<MovementSpec>,
+}
+
+/// What moved in a table from one published version to another, as its readers ask it.
+///
+/// With `column` alone: how many keys moved from which of its values to which. With `total`: the
+/// sum before and after, by the values of `column` if there is one.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MovementSpec {
+    /// The column whose values keys move between, or totals are told by: a tier, a channel.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub column: Option<String>,
+    /// The column that is added up: a whole number or a decimal.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub total: Option<String>,
+    /// Columns of the grain over which nothing may be added up: each of their values is told by itself.
+    #[serde(default)]
+    pub per: Vec<String>,
+    /// Who moves between the values of `column`; the grain without `latest` if left out.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub key: Option<Vec<String>>,
+    /// A date of the grain, such as `as_of`: only the rows of its last day count.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub latest: Option<String>,
+    /// Only the rows in which this column is null count: intervals that have not ended.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub while_null: Option<String>,
 }
 
 /// How a model is kept.

@@ -10,6 +10,7 @@ mod cancelled;
 mod cleaning;
 mod contracts;
 mod cuts;
+mod diff;
 mod disk;
 mod drift;
 mod empty_sources;

@@ -69,6 +69,7 @@ pub(super) enum Command {
     Receipt(ReceiptArgs),
     Recover(RecoverArgs),
     Rollback(RollbackArgs),
+    Diff(DiffArgs),
     Verify(VerifyArgs),
     Gc(GcArgs),
     #[command(subcommand)]
@@ -306,6 +307,31 @@ pub(super) struct RollbackArgs {
     pub(super) output: OutputFlag,
 }
 
+/// Tell what moved between two published versions: rows, columns, and what tables declare
+///
+/// Without a version the last one is compared with the one before it, with one version that one with
+/// the last. Of personal columns only counts are told.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  goodwill diff                          what the last run moved\n  goodwill diff 41                       what moved since version 41\n  goodwill diff 41 42 -s value_tiers"
+)]
+pub(super) struct DiffArgs {
+    /// The first version, or the run that published it; one before the last if left out
+    #[arg(value_name = "A")]
+    pub(super) before: Option<String>,
+    /// The second version, or the run that published it; the last if left out
+    #[arg(value_name = "B")]
+    pub(super) after: Option<String>,
+    #[command(flatten)]
+    pub(super) project: ProjectFlags,
+    #[command(flatten)]
+    pub(super) select: SelectFlags,
+    #[command(flatten)]
+    pub(super) resources: ResourceFlags,
+    #[command(flatten)]
+    pub(super) output: OutputFlag,
+}
+
 /// Keep the sources' columns in schema.lock, compare them, print JSON Schemas
 #[derive(Debug, Subcommand)]
 pub(super) enum SchemaCommand {
@@ -384,6 +410,7 @@ impl Command {
             | Self::Receipt(ReceiptArgs { output, .. })
             | Self::Recover(RecoverArgs { output, .. })
             | Self::Rollback(RollbackArgs { output, .. })
+            | Self::Diff(DiffArgs { output, .. })
             | Self::Verify(VerifyArgs { output, .. })
             | Self::Gc(GcArgs { output, .. })
             | Self::Schema(

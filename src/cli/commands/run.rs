@@ -2,24 +2,35 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{ApplyArgs, Exit, Output, RunArgs, Session, WhenIdle, exit, ops, render, tell, words};
+use super::{ApplyArgs, Exit, Output, RunArgs, Session, WhenIdle, exit, moved, ops, render, tell, words};
+use crate::cli::console::Volume;
 use crate::cli::exit::StopCause;
 use crate::cli::tables::{Frame, Grid};
 use crate::diagnostic::Diagnostics;
+use crate::ops::{Common, Comparison, Ran};
 use crate::plan::{Ending, Outcome, StepKind, StepResult, StepStatus};
 
 /// Runs a pipeline.
 pub(in crate::cli) async fn run(session: &Session, args: &RunArgs) -> Result<Exit, ops::Error> {
-    let outcome = ops::run(&session.around, &args.common()).await?;
+    let ran = ops::run(&session.around, &compared(session, args.common())).await?;
     let again = Again { place: args.walk.project.place.typed(), command: args.typed(), when: When::Always };
-    answer(session, &outcome, (again, args.output.output, idle(args.skip_exit_code)))
+    answer(session, &ran, (again, args.output.output, idle(args.skip_exit_code)))
 }
 
 /// Applies a saved plan.
 pub(in crate::cli) async fn apply(session: &Session, args: &ApplyArgs) -> Result<Exit, ops::Error> {
-    let outcome = ops::apply(&session.around, &args.common(), &args.plan).await?;
+    let ran = ops::apply(&session.around, &compared(session, args.common()), &args.plan).await?;
     let again = Again { place: args.place.typed(), command: args.typed(), when: When::NothingIsMended };
-    answer(session, &outcome, (again, args.output.output, idle(args.skip_exit_code)))
+    answer(session, &ran, (again, args.output.output, idle(args.skip_exit_code)))
+}
+
+/// Looks at what moved, unless nobody would be told.
+fn compared(session: &Session, common: Common) -> Common {
+    let comparison = match session.console.volume {
+        Volume::Normal => Comparison::WithParent,
+        Volume::Quiet => Comparison::None,
+    };
+    Common { comparison, ..common }
 }
 
 const fn idle(skip_exit_code: bool) -> WhenIdle {
@@ -48,7 +59,7 @@ enum When {
 /// Tells what became of a run.
 fn answer(
     session: &Session,
-    outcome: &Outcome,
+    Ran { outcome, moved }: &Ran,
     (again, output, idle): (Again, Output, WhenIdle),
 ) -> Result<Exit, ops::Error> {
     session.progress.finish();
@@ -57,9 +68,16 @@ fn answer(
     let found = findings(outcome, stopped);
     tell(&found, session.console);
     match output {
-        Output::Json => session.console.document(&document(outcome, &found, exit))?,
+        Output::Json => {
+            let mut document = document(outcome, &found, exit);
+            if let Some(moved) = moved {
+                document["moved"] = moved::document(moved);
+            }
+            session.console.document(&document)?;
+        }
         Output::Text => {
             session.console.result(&summary(outcome, stopped, session.console.frame()))?;
+            session.console.note(&moved.as_ref().map(moved::text).unwrap_or_default());
             session.console.note(&next(outcome, &again));
         }
     }
