@@ -126,6 +126,7 @@ const fn timeout(command: &Command) -> Option<Duration> {
     match command {
         Command::Run(args) => args.conduct.timeout,
         Command::Apply(args) => args.conduct.timeout,
+        Command::Resume(args) => args.conduct.timeout,
         Command::Backfill(args) => args.timeout,
         _ => None,
     }
@@ -137,6 +138,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<Exit, ops::Erro
         Command::Demo(args) => commands::demo(session, &args).await,
         Command::Run(args) => commands::run(session, &args).await,
         Command::Apply(args) => commands::apply(session, &args).await,
+        Command::Resume(args) => commands::resume(session, &args).await,
         Command::Rollback(args) => commands::rollback(session, &args).await,
         Command::Backfill(args) => commands::backfill(session, &args).await,
         command => {
@@ -185,6 +187,7 @@ async fn answer(session: &Session, command: Command) -> Result<Exit, ops::Error>
         Command::Demo(args) => commands::demo(session, &args).await,
         Command::Run(args) => commands::run(session, &args).await,
         Command::Apply(args) => commands::apply(session, &args).await,
+        Command::Resume(args) => commands::resume(session, &args).await,
         Command::Rollback(args) => commands::rollback(session, &args).await,
         Command::Backfill(args) => commands::backfill(session, &args).await,
     }

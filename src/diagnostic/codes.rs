@@ -109,6 +109,7 @@ codes! {
     UNREADABLE_PLAN = 308, Project, "a saved plan cannot be read";
     PLAN_MOVED = 309, Project, "what a saved plan was made for has moved";
     HISTORY_DOES_NOT_FIT = 310, Project, "a snapshot's contract does not fit those published before";
+    NOTHING_TO_RESUME = 311, Project, "no run was broken off that could be gone on with";
     // 04: inputs
     MISSING_SOURCE = 401, Input, "a source has no files";
     UNREADABLE_FILE = 402, Input, "a Parquet file is truncated or corrupt";

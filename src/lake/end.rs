@@ -102,6 +102,17 @@ impl Lake {
         })
     }
 
+    /// Whether an attempt that was broken off may still publish `version`: no clean-up has given it up, and
+    /// it was not about to publish another.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if its end cannot be read.
+    pub async fn may_still_publish(&self, attempt: &AttemptId, version: u64) -> Result<bool, LakeError> {
+        let end = self.end(attempt).await?;
+        Ok(end.is_none_or(|end| end.kind == Kind::Publishing && end.version == version))
+    }
+
     /// How an attempt ends, if that is decided.
     pub(super) async fn end(&self, attempt: &AttemptId) -> Result<Option<End>, LakeError> {
         self.read_document(&layout::end(attempt)?).await

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::run::{Ran, conduct};
+use super::run::{Ran, Way, conduct};
 use super::{Common, Error, Surroundings};
 use crate::diagnostic::{Diagnostic, SourceFile, code};
 use crate::plan::Saved;
@@ -21,22 +21,7 @@ const MAX_BYTES: u64 = 64 << 20;
 /// run published while this one was at work, and what [`run`](super::run()) returns.
 pub async fn apply(around: &Surroundings, common: &Common, file: &Path) -> Result<Ran, Error> {
     let saved = Saved::read(&read(around, file)?)?;
-    conduct(around, &as_asked_then(common, &saved), Some(&saved)).await
-}
-
-fn as_asked_then(common: &Common, saved: &Saved) -> Common {
-    let asked = saved.asked.clone();
-    Common {
-        pipeline: common.pipeline.clone().or(asked.pipeline),
-        select: asked.select,
-        exclude: asked.exclude,
-        refresh: asked.refresh,
-        as_of: asked.as_of,
-        known_at: asked.known_at,
-        vars: asked.vars,
-        saved_times: Some(saved.times),
-        ..common.clone()
-    }
+    conduct(around, &common.as_asked(saved.asked.clone(), saved.times), Way::Saved(&saved)).await
 }
 
 #[expect(clippy::disallowed_methods, reason = "a file the person named, in no store")]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::engine::Values;
 use crate::interval::Instant;
 use crate::lake::Holder;
-use crate::plan::{Observer, Purpose, Refresh};
+use crate::plan::{Asked, Observer, Purpose, Refresh};
 use crate::store::Access;
 
 mod apply;
@@ -34,6 +34,7 @@ mod lock;
 mod ls;
 mod plan;
 mod reference;
+mod resume;
 mod rollback;
 mod run;
 mod scratch;
@@ -60,6 +61,7 @@ pub use lock::{SchemaChange, schema_diff, schema_sync};
 pub use ls::{Listed, ls};
 pub use plan::{Planned, plan};
 pub use reference::{FileKind, functions, schema_print};
+pub use resume::resume;
 pub use rollback::{Restored, RolledBack, rollback};
 pub use run::{Ran, run};
 pub use show::{More, ShowRequest, Shown, show};
@@ -143,6 +145,24 @@ pub struct Common {
     pub lock_wait: Duration,
     /// Whether a run that published looks at what it moved.
     pub comparison: Comparison,
+}
+
+impl Common {
+    /// The same where things lie and how to run, and what was asked for another time, looking from
+    /// then.
+    fn as_asked(&self, asked: Asked, times: (Instant, Instant)) -> Self {
+        Self {
+            pipeline: self.pipeline.clone().or(asked.pipeline),
+            select: asked.select,
+            exclude: asked.exclude,
+            refresh: asked.refresh,
+            as_of: asked.as_of,
+            known_at: asked.known_at,
+            vars: asked.vars,
+            saved_times: Some(times),
+            ..self.clone()
+        }
+    }
 }
 
 /// Whether a run that published looks at what it moved.

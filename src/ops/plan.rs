@@ -46,7 +46,7 @@ pub async fn plan(around: &Surroundings, common: &Common) -> Result<Planned, Err
 }
 
 /// What `apply` needs to make the plan again.
-fn as_typed(common: &Common) -> Asked {
+pub(super) fn as_typed(common: &Common) -> Asked {
     let common = common.clone();
     Asked {
         pipeline: common.pipeline,

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::context::Asked;
 use super::diff::{self, Since};
 use super::lease::{Go, Hold, Leasing, taken_beside};
+use super::plan::as_typed;
+use super::resume::BrokenOff;
 use super::scratch::Scratch;
 use super::stop::unless_stopped;
 use super::{Common, Comparison, Error, OnFailure, Publication, Surroundings, context, freshness};
@@ -16,7 +18,7 @@ use crate::ident::AttemptId;
 use crate::lake::{self, Commit, Lake, Recovered};
 use crate::plan::{self, Ending, Event, MadeIn, Outcome, Phase, Plan, Saved, TypedGraph};
 use crate::report;
-use crate::run::{self, AfterFailure, Ended, Job, Mode, Until};
+use crate::run::{self, AfterFailure, Ended, Job, Mode, Resumed, Until};
 use crate::state::{self, State};
 use crate::store::Store;
 
@@ -39,24 +41,35 @@ pub struct Ran {
 /// Returns what keeps the run from starting or from ending honestly, `GW0705` if another run is at work on
 /// the pipeline among it; failed models and broken audits are in the outcome.
 pub async fn run(around: &Surroundings, common: &Common) -> Result<Ran, Error> {
-    conduct(around, common, None).await
+    conduct(around, common, Way::Anew).await
 }
 
-/// Runs what is asked for; with a `saved` plan that plan or nothing.
-pub(super) async fn conduct(
-    around: &Surroundings,
-    common: &Common,
-    saved: Option<&Saved>,
-) -> Result<Ran, Error> {
+/// What a run goes by.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way<'a> {
+    /// The world as it is.
+    Anew,
+    /// This plan, or nothing.
+    Saved(&'a Saved),
+    /// What an attempt that was broken off has done already.
+    BrokenOff(&'a BrokenOff),
+}
+
+/// Runs what is asked for.
+pub(super) async fn conduct(around: &Surroundings, common: &Common, way: Way<'_>) -> Result<Ran, Error> {
     let asked = context::asked(around, common)?;
-    let run_id = (around.fresh_word)();
+    let word = (around.fresh_word)();
+    let run_id = match way {
+        Way::BrokenOff(broken) => broken.run_id.clone(),
+        Way::Anew | Way::Saved(_) => word.clone(),
+    };
     let walk = Walk {
         sources: context::sources(around, common, asked.pipeline())?,
         lake: Lake::at(context::root(around, common, asked.pipeline())?),
-        attempt: attempt(&run_id)?,
+        attempt: attempt(&word)?,
         around,
         common,
-        saved,
+        way,
         asked,
         run_id,
     };
@@ -71,7 +84,7 @@ pub(super) async fn conduct(
 struct Walk<'a> {
     around: &'a Surroundings,
     common: &'a Common,
-    saved: Option<&'a Saved>,
+    way: Way<'a>,
     asked: Asked,
     sources: Store,
     lake: Lake,
@@ -106,19 +119,21 @@ impl Walk<'_> {
                 let warnings = state.warnings().chain(late.iter()).cloned().collect();
                 return nothing_to_do(around, self.run_id.clone(), plan, warnings);
             }
+            let (attempt, resumed) = self.attempt_of(race, &plan).await?;
             let job = Job {
                 typed: &typed,
                 state: &state,
                 plan: &plan,
+                asked: as_typed(self.common),
                 lake: &self.lake,
                 engine: &engine,
                 run_id: self.run_id.clone(),
-                attempt: self.attempt_of(race)?,
+                attempt,
                 clock: Arc::clone(&around.clock),
                 observer: Arc::clone(&around.observer),
                 stop: around.stop.clone(),
                 mode: mode(self.common),
-                resumed: None,
+                resumed,
             };
             match run::execute(&job).await? {
                 Ended::Done(mut outcome) => {
@@ -170,23 +185,31 @@ impl Walk<'_> {
         let typed = self.asked.analyze(state)?;
         let request = self.asked.request(&self.lake, self.common).await?;
         let plan = plan::build(&typed, state, &request)?;
-        if let Some(saved) = self.saved {
+        if let Way::Saved(saved) = self.way {
             saved.refuse_other(&plan, &MadeIn::of(&typed, state))?;
         }
         let late = freshness::gate(self.around, self.common, engine, &typed, state).await?;
         Ok(Decided { typed, plan, late })
     }
 
-    fn attempt_of(&self, race: usize) -> Result<AttemptId, Error> {
-        match race {
-            0 => Ok(self.attempt.clone()),
-            _ => attempt(&format!("{}-{}", self.run_id, race + 1)),
+    /// The attempt that does the plan; with one that was broken off, what it has done already.
+    async fn attempt_of(&self, race: usize, plan: &Plan) -> Result<(AttemptId, Option<Resumed>), Error> {
+        match (race, self.way) {
+            (0, Way::BrokenOff(broken)) => {
+                let found = broken.done(&self.lake, plan);
+                let (resumed, text) = unless_stopped(self.around, found).await?;
+                self.around.observer.notice(Event::Note { text });
+                let attempt = if resumed.is_some() { &broken.attempt } else { &self.attempt };
+                Ok((attempt.clone(), resumed))
+            }
+            (0, _) => Ok((self.attempt.clone(), None)),
+            _ => Ok((attempt(&format!("{}-{}", self.attempt, race + 1))?, None)),
         }
     }
 
     /// What a lost race means: another plan, but for one that was saved.
     fn lost(&self, version: u64) -> Result<(), Error> {
-        if self.saved.is_some() {
+        if let Way::Saved(_) = self.way {
             let message = format!("another run published version {version} while this plan was applied");
             let lost = Diagnostic::error(code::LOST_RACE, message);
             return Err(lost.help("nothing of it was published; make a new plan").into());

@@ -32,7 +32,7 @@ pub use outcome::{
     AuditResult, Ending, Event, Observer, Outcome, Phase, RuleResult, SourceResult, SourceStatus, StepResult,
     StepStatus, TotalResult,
 };
-pub use saved::{Asked, MadeIn, Saved, document};
+pub use saved::{Asked, MadeIn, Saved, asked_of, document, intended};
 
 /// A graph whose every query was found sound and typed.
 #[derive(Debug, Clone)]

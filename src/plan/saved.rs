@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{FORMAT, Plan, Refresh, TypedGraph, sha256_hex};
+use super::{FORMAT, Plan, Purpose, Refresh, TypedGraph, sha256_hex};
 use crate::count::counted;
 use crate::diagnostic::{Diagnostic, Place, SourceFile, code};
 use crate::engine;
@@ -206,6 +206,25 @@ pub fn document(plan: &Plan, asked: &Asked, made_in: &MadeIn) -> Json {
         made_in: &'a MadeIn,
     }
     serde_json::to_value(Document { plan, asked, made_in }).unwrap_or_default()
+}
+
+/// A plan as an attempt's intent keeps it, with what was asked for: so that another can go on with it.
+#[must_use]
+pub fn intended(plan: &Plan, asked: &Asked) -> Json {
+    #[derive(Serialize)]
+    struct Intended<'a> {
+        #[serde(flatten)]
+        plan: &'a Plan,
+        asked: &'a Asked,
+    }
+    serde_json::to_value(Intended { plan, asked }).unwrap_or_default()
+}
+
+/// What was asked for, and what for, in the plan of an intent; `None` if an older program wrote it.
+#[must_use]
+pub fn asked_of(intended: &Json) -> Option<(Asked, Purpose)> {
+    let read = |key: &str| intended.get(key).cloned();
+    Some((serde_json::from_value(read("asked")?).ok()?, serde_json::from_value(read("purpose")?).ok()?))
 }
 
 /// A plan that was read from a file.

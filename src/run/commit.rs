@@ -27,7 +27,7 @@ pub(super) async fn write_intent(job: &Job<'_>, started_at: Instant) -> Result<(
         as_of: job.plan.as_of,
         known_at: job.plan.known_at,
         tables: published_steps(job.plan).map(|step| step.model.clone()).collect(),
-        plan: serde_json::to_value(job.plan).unwrap_or_default(),
+        plan: plan::intended(job.plan, &job.asked),
     };
     job.lake.write_intent(&intent).await.map_err(found)
 }

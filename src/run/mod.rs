@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::ident::AttemptId;
 use crate::interval::Instant;
 use crate::lake::{self, CommitOutcome, Lake};
-use crate::plan::{Ending, Event, Observer, Outcome, Phase, Plan, StepKind, TypedGraph};
+use crate::plan::{Asked, Ending, Event, Observer, Outcome, Phase, Plan, StepKind, TypedGraph};
 use crate::state::{self, State};
 
 mod audits;
@@ -41,6 +41,8 @@ pub struct Job<'a> {
     pub state: &'a State,
     /// What to do.
     pub plan: &'a Plan,
+    /// What was asked for, as it was typed.
+    pub asked: Asked,
     /// Where to publish.
     pub lake: &'a Lake,
     /// What computes.

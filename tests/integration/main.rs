@@ -34,6 +34,7 @@ mod publishing;
 mod races;
 mod references;
 mod requests;
+mod resume;
 mod rollback;
 mod rust_source;
 mod s3;

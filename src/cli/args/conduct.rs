@@ -59,6 +59,30 @@ pub(in crate::cli) struct ApplyArgs {
     pub(in crate::cli) output: OutputFlag,
 }
 
+/// Go on with a run that was killed, stopped or failed
+///
+/// What it was asked holds: its day, its variables, its selection. Tables it has finished are read
+/// through and used, the rest is computed. Say again where things lie: -p, -t, --sources, --root.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  goodwill resume\n  goodwill resume 20260101t101500-1a2b3c4d -t prod --memory-limit 24GiB"
+)]
+pub(in crate::cli) struct ResumeArgs {
+    /// The run, as its receipt and `goodwill recover` name it; the one that began last if left out
+    #[arg(value_name = "RUN", default_value = "latest")]
+    pub(in crate::cli) run: String,
+    #[command(flatten)]
+    pub(in crate::cli) place: PlaceFlags,
+    #[command(flatten)]
+    pub(in crate::cli) resources: ResourceFlags,
+    #[command(flatten)]
+    pub(in crate::cli) conduct: ConductFlags,
+    #[command(flatten)]
+    pub(in crate::cli) values: ValuesFlag,
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputFlag,
+}
+
 /// How a run goes about it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Run")]
@@ -110,6 +134,14 @@ impl RunArgs {
             values: self.values.values(),
             ..self.conduct.onto(self.walk.common())
         }
+    }
+}
+
+impl ResumeArgs {
+    /// The flags as `ops` understands them.
+    pub(in crate::cli) fn common(&self) -> Common {
+        let common = self.conduct.onto(self.resources.onto(self.place.common()));
+        Common { values: self.values.values(), ..common }
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) use common::{
     DisplayFlags, LogFormat, Output, OutputFlag, PlaceFlags, ProjectFlags, ResourceFlags, SelectFlags,
     TimeFlags, ValuesFlag, WalkFlags, common_of,
 };
-pub(super) use conduct::{ApplyArgs, ConductFlags, LockFlag, RunArgs};
+pub(super) use conduct::{ApplyArgs, ConductFlags, LockFlag, ResumeArgs, RunArgs};
 pub(super) use keep::{GcArgs, VerifyArgs};
 
 const ABOUT: &str =
@@ -61,6 +61,8 @@ pub(super) enum Command {
     #[command(visible_alias = "build")]
     Run(RunArgs),
     Apply(ApplyArgs),
+    #[command(visible_alias = "retry")]
+    Resume(ResumeArgs),
     Backfill(BackfillArgs),
     Test(TestArgs),
     Show(ShowArgs),
@@ -403,6 +405,7 @@ impl Command {
             | Self::Freshness(FreshnessArgs { output, .. })
             | Self::Run(RunArgs { output, .. })
             | Self::Apply(ApplyArgs { output, .. })
+            | Self::Resume(ResumeArgs { output, .. })
             | Self::Backfill(BackfillArgs { output, .. })
             | Self::Test(TestArgs { output, .. })
             | Self::Show(ShowArgs { output, .. })

@@ -38,7 +38,7 @@ fn every_command_and_flag_has_a_help_text() {
 fn the_commands_are_those_of_the_documents() {
     let command = Arguments::command();
     let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-    let expected = "demo init check plan freshness run apply backfill test show ls history receipt recover rollback diff verify gc schema functions completions";
+    let expected = "demo init check plan freshness run apply resume backfill test show ls history receipt recover rollback diff verify gc schema functions completions";
     assert_eq!(names.join(" "), expected);
 }
 

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use super::{
-    ApplyArgs, ConductFlags, PlaceFlags, ProjectFlags, ResourceFlags, RunArgs, SelectFlags, TimeFlags,
-    WalkFlags,
+    ApplyArgs, ConductFlags, PlaceFlags, ProjectFlags, ResourceFlags, ResumeArgs, RunArgs, SelectFlags,
+    TimeFlags, WalkFlags,
 };
 use crate::cli::words::shell_word;
 
@@ -88,6 +88,14 @@ impl RunArgs {
     pub(in crate::cli) fn typed(&self) -> String {
         let refresh = switch(" --full-refresh", self.full_refresh);
         ["goodwill run", &self.walk.typed(), refresh, &self.conduct.typed()].concat()
+    }
+}
+
+impl ResumeArgs {
+    /// What goes on with the same run again.
+    pub(in crate::cli) fn typed(&self) -> String {
+        let (run, place) = (shell_word(&self.run), self.place.typed());
+        ["goodwill resume ", &run, &place, &self.resources.typed(), &self.conduct.typed()].concat()
     }
 }
 

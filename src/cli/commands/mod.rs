@@ -3,7 +3,8 @@
 use super::args::{
     ApplyArgs, BackfillArgs, CheckArgs, CompletionsArgs, DemoArgs, DiffArgs, FileKind, FreshnessArgs,
     FunctionsArgs, GcArgs, HistoryArgs, InitArgs, Listing, LsArgs, Output, PlanArgs, ReceiptArgs,
-    RecoverArgs, RollbackArgs, RunArgs, SchemaArgs, SchemaCommand, ShowArgs, TestArgs, VerifyArgs, common_of,
+    RecoverArgs, ResumeArgs, RollbackArgs, RunArgs, SchemaArgs, SchemaCommand, ShowArgs, TestArgs,
+    VerifyArgs, common_of,
 };
 use super::exit::{self, Exit, WhenIdle};
 use super::{Session, ops, render, tables, tell, words};
@@ -28,4 +29,4 @@ pub(super) use keep::{gc, verify};
 pub(super) use look::{history, receipt, recover, show};
 pub(super) use project::{check, completions, functions, init, ls, plan, schema, test};
 pub(super) use rollback::rollback;
-pub(super) use run::{apply, run};
+pub(super) use run::{apply, resume, run};

@@ -2,7 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{ApplyArgs, Exit, Output, RunArgs, Session, WhenIdle, exit, moved, ops, render, tell, words};
+use super::{
+    ApplyArgs, Exit, Output, ResumeArgs, RunArgs, Session, WhenIdle, exit, moved, ops, render, tell, words,
+};
 use crate::cli::console::Volume;
 use crate::cli::exit::StopCause;
 use crate::cli::tables::{Frame, Grid};
@@ -22,6 +24,13 @@ pub(in crate::cli) async fn apply(session: &Session, args: &ApplyArgs) -> Result
     let ran = ops::apply(&session.around, &compared(session, args.common()), &args.plan).await?;
     let again = Again { place: args.place.typed(), command: args.typed(), when: When::NothingIsMended };
     answer(session, &ran, (again, args.output.output, idle(args.skip_exit_code)))
+}
+
+/// Goes on with a run that was broken off.
+pub(in crate::cli) async fn resume(session: &Session, args: &ResumeArgs) -> Result<Exit, ops::Error> {
+    let ran = ops::resume(&session.around, &compared(session, args.common()), &args.run).await?;
+    let again = Again { place: args.place.typed(), command: args.typed(), when: When::Always };
+    answer(session, &ran, (again, args.output.output, WhenIdle::Succeed))
 }
 
 /// Looks at what moved, unless nobody would be told.
