@@ -1,5 +1,7 @@
 //! Snapshots: which of the published ones a run looks at, and whether they can stay beside its own.
 
+use jiff::tz::TimeZone;
+
 use super::TypedGraph;
 use crate::interval::Instant;
 use crate::lake::{Part, Slice, TableEntry};
@@ -27,13 +29,20 @@ impl TypedGraph {
         entry.parts.iter().find(|part| part.slice == slice)
     }
 
-    /// The snapshots of `entry` that stay beside this run's, by day; none if their columns do not
-    /// fit the contract any more.
+    /// The snapshots of `entry` that stay beside this run's, by day: those that are not too old to be
+    /// kept; none if their columns do not fit the contract any more.
     pub fn kept<'a>(&self, model: &Model, entry: &'a TableEntry) -> impl Iterator<Item = &'a Part> {
-        let own = self.slice(model);
+        let zone = &self.graph.project().pipeline.time_zone;
+        let days = |part: &'a Part| match part.slice {
+            Slice::Snapshot { as_of } => Some((part, as_of)),
+            Slice::Whole | Slice::Interval { .. } => None,
+        };
+        let own = self.snapshot_day();
         let stay = model.is_snapshot() && unfit(&model.contract, entry).is_none();
-        let is_snapshot = |part: &&Part| matches!(part.slice, Slice::Snapshot { .. });
-        entry.parts.iter().filter(is_snapshot).filter(move |part| stay && part.slice != own)
+        let newest = entry.parts.iter().filter_map(days).map(|(_, as_of)| as_of).fold(own, Instant::max);
+        let keep_days = model.keep_days;
+        let all = entry.parts.iter().filter_map(days).filter(move |(_, as_of)| stay && *as_of != own);
+        all.filter(move |(_, as_of)| stays(*as_of, newest, keep_days, zone)).map(|(part, _)| part)
     }
 
     /// The snapshots of earlier days than this run's: what a model that reads the history sees beside
@@ -43,6 +52,13 @@ impl TypedGraph {
         let is_earlier = move |part: &&Part| matches!(part.slice, Slice::Snapshot { as_of } if as_of < today);
         self.kept(model, entry).filter(is_earlier)
     }
+}
+
+/// Whether a snapshot stays beside one as new as `newest`.
+fn stays(as_of: Instant, newest: Instant, keep_days: Option<u32>, zone: &TimeZone) -> bool {
+    let Some(keep_days) = keep_days else { return true };
+    let age = i64::from(newest.day_in(zone)) - i64::from(as_of.day_in(zone));
+    age <= i64::from(keep_days) || as_of.date_in(zone).is_some_and(|day| day.day() == 1)
 }
 
 /// Why rows written by the contract in `entry` cannot be read by `contract`; `None` if they can: a
@@ -69,4 +85,25 @@ pub(super) fn unfit(contract: &Contract, entry: &TableEntry) -> Option<String> {
         .iter()
         .find(|column| column.nullable == Nullability::Required && is_new(&column.name));
     required.map(|column| format!("column `{}` is new and must not be null", column.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(as_of: &str, newest: &str, keep_days: Option<u32>, expected: bool) {
+        let zone = crate::interval::parse_zone("Europe/Berlin").expect("a zone");
+        let at = |text: &str| Instant::parse(text, &zone).expect("a day");
+        assert_eq!(stays(at(as_of), at(newest), keep_days, &zone), expected, "{as_of}");
+    }
+
+    #[test]
+    fn the_last_days_and_the_first_of_each_month_stay() {
+        // From 15 March to 31 March 2024, when the clocks change, are 16 days.
+        check("2024-03-15", "2024-03-31", Some(16), true);
+        check("2024-03-15", "2024-04-01", Some(16), false);
+        check("2023-03-01", "2024-04-01", Some(16), true);
+        check("2023-03-02", "2024-04-01", Some(16), false);
+        check("2023-03-02", "2024-04-01", None, true);
+    }
 }

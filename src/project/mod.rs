@@ -146,6 +146,9 @@ pub struct Model {
     pub column_places: Vec<Place>,
     /// How it is kept.
     pub materialization: Materialization,
+    /// For how many days before the newest each snapshot stays, older ones only as of the first day of a
+    /// month; `None` if all stay.
+    pub keep_days: Option<u32>,
     /// Whether people outside may read it.
     pub visibility: Visibility,
     /// Where `publish:` names the model itself, not its folder.

@@ -123,6 +123,11 @@ fn check(
     };
     if materialization == Materialization::Snapshot {
         check_snapshot(written, &contract, found);
+    } else if spec.config.keep.is_some() {
+        let place = place(document, &format!("{pointer}/config/keep"));
+        let message = format!("`{name}` keeps no snapshots, so `keep` says nothing");
+        let wrong = Diagnostic::error(code::WRONG_VALUE, message).at(place);
+        found.push(wrong.help("take it out, or write `materialized: snapshot`"));
     }
     let column_place = |at: usize| place(document, &format!("{pointer}/columns/{at}/name"));
     Some(Model {
@@ -133,6 +138,7 @@ fn check(
         place: place(document, &format!("{pointer}/name")),
         column_places: (0..spec.columns.len()).map(column_place).collect(),
         materialization,
+        keep_days: spec.config.keep.map(|keep| keep.days),
         visibility: Visibility::Internal,
         named: None,
         tags: spec.config.tags.clone(),

@@ -243,6 +243,7 @@ impl Makes<'_> {
             contract,
             place: self.of.clone(),
             materialization: Materialization::Table,
+            keep_days: None,
             visibility: Visibility::Internal,
             named: None,
             tags: Vec::new(),

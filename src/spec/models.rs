@@ -115,6 +115,9 @@ pub struct ModelConfig {
     /// reads it.
     #[serde(default)]
     pub materialized: Materialized,
+    /// Which snapshots stay; all of them if left out.
+    #[serde(default)]
+    pub keep: Option<KeepSpec>,
     /// Words to select models by: `tag:daily`.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -157,6 +160,14 @@ pub struct MovementSpec {
     #[serde(default)]
     #[schemars(with = "String")]
     pub while_null: Option<String>,
+}
+
+/// Which snapshots stay.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeepSpec {
+    /// Those of so many days before the newest; older ones only where they are of the first day of a month.
+    pub days: u32,
 }
 
 /// How a model is kept.

@@ -230,6 +230,22 @@ fn a_backfill_that_was_killed_goes_on_where_it_ended() {
 }
 
 #[test]
+fn old_snapshots_go_but_for_the_first_of_each_month() {
+    let shop = shop();
+    shop.edit("sql/m/spend.yml", "materialized: snapshot", "materialized: snapshot, keep: {days: 35}");
+    for day in ["2024-02-01", "2024-02-15", "2024-03-01", "2024-03-20", "2024-04-20"] {
+        run(&shop, day);
+    }
+    // From 20 March to 20 April are 31 days; 15 February is older, 1 February begins a month.
+    let expected = ["2024-02-01 10.00", "2024-03-01 30.00", "2024-03-20 70.00", "2024-04-20 70.00"];
+    assert_eq!(shop.lines(SPENT), expected);
+    let root = shop.project().root();
+    assert_eq!(table(&root, 4, "spend")["parts"].as_array().unwrap().len(), 4, "an older version has it");
+    assert_at_rest(&root);
+    shop.project().goodwill(&["verify", "--all"]).ended_with(0);
+}
+
+#[test]
 fn rows_of_another_day_are_no_snapshot() {
     let shop = shop();
     shop.edit("sql/m/spend.sql", "$as_of_day as", "cast('2024-01-31' as date) as");
