@@ -209,6 +209,11 @@ impl Board {
     }
 
     fn can_start(&self, job: &Job<'_>, model: &NodeName) -> bool {
+        let step = job.plan.step(model);
+        if step.zip(job.resumed.as_ref()).is_some_and(|(step, resumed)| resumed.files(step).is_some()) {
+            // What it was made from may not be there again.
+            return !self.failed.contains(model);
+        }
         let inputs = job.typed.graph.inputs(model);
         let read = job.typed.graph.models_read(model);
         let checked = read.iter().all(|input| !self.has_open_rule(job, input));

@@ -108,7 +108,8 @@ fn what_was_mended_since_is_computed_and_the_rest_is_used() {
     let project = Project::demo();
     let sql = project.folder().join("sql/segments/rfm.sql");
     let sound = fs::read_to_string(&sql).unwrap();
-    fs::write(&sql, format!("{sound}\nwhere 1 / 0 = 1\n")).unwrap();
+    let broken = format!("select * from (\n{sound}) as r where 1 / (customer_id - customer_id) = 1\n");
+    fs::write(&sql, broken).unwrap();
     project.run(&ASKED).ended_with(1);
     fs::write(&sql, &sound).unwrap();
     let told = resume(&project, &["--output", "json"]).ended_with(0).json();
@@ -189,6 +190,6 @@ fn kill_and_resume(project: &Project, other: &Project, kills: u64) {
         }
     }
     println!("{killed} kills; {used} tables of killed runs were used");
-    assert!(used > 0);
+    assert!(used > 0 || kills < 10, "by chance, of a few kills none comes between two tables");
     project.goodwill(&["verify", "--all"]).ended_with(0);
 }

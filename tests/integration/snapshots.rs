@@ -48,7 +48,7 @@ fn shop() -> Shop {
         placed(2, "2024-02-10", "20.00"),
         placed(3, "2024-03-10", "40.00"),
     ];
-    let shop = Shop::with(&orders, &[]);
+    let shop = Shop::with(&orders, &[json!({"order_id": 1, "line_no": 1, "amount": "10.00"})]);
     shop.file("sql/m/spend.yml", MODELS);
     shop.file("sql/m/spend.sql", SPEND);
     shop.file(
