@@ -168,7 +168,8 @@ fn a_stale_lease_of_another_machine_is_taken_over() {
         project.run(&SOME).ended_with(75);
         let mut waiting = short(project.run_command(&SOME));
         let said = ended_with_wait(&mut waiting);
-        assert!(said.contains("waiting for it") && said.contains("nobody has renewed it"), "{said}");
+        // Watched or, where all this took longer, told by the store: nobody has.
+        assert!(said.contains("nobody has renewed it"), "{said}");
         assert_eq!(assert_at_rest(&root), 3);
         assert!(!lease(&root).exists());
     }
