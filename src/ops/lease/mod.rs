@@ -140,6 +140,13 @@ impl<'a> Leasing<'a> {
         Ok(self.next(found, lease))
     }
 
+    /// The same on a root at which nobody has looked yet.
+    async fn try_unseen(&self) -> Result<Next, LakeError> {
+        let lease = self.lease();
+        let found = self.lake.take_lease_unseen(&lease).await?;
+        Ok(self.next(found, lease))
+    }
+
     /// Makes the outcome of a first try final; tells whether another's lease was in the way.
     async fn settle(&self, tried: Result<Next, LakeError>, hold: &Hold) -> Result<Way, Error> {
         let (way, lease) = match tried {
@@ -291,7 +298,7 @@ pub(super) async fn taken_beside<T>(
 ) -> Result<T, Error> {
     let Some(leasing) = leasing else { return begin(Go(None)).await };
     let (go, told) = oneshot::channel();
-    let tried = Box::pin(leasing.try_once());
+    let tried = Box::pin(leasing.try_unseen());
     let (tried, beginning) = match select(tried, Box::pin(begin(Go(Some(told))))).await {
         Either::Left((tried, beginning)) => (tried, Either::Left(beginning)),
         Either::Right((begun, tried)) => (tried.await, Either::Right(begun)),
