@@ -62,6 +62,11 @@ pub(super) fn horizon(oldest: u64) -> Result<Key, InvalidKey> {
     Key::parse(&format!("_goodwill/gc/{oldest:020}.json"))
 }
 
+/// The folder of the leases.
+pub(super) fn leases() -> Result<Key, InvalidKey> {
+    Key::parse("_goodwill/locks")
+}
+
 /// Who is at work on a pipeline.
 pub(super) fn lease(pipeline: &PipelineName) -> Result<Key, InvalidKey> {
     Key::parse(&format!("_goodwill/locks/{pipeline}.json"))

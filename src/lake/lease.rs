@@ -85,6 +85,17 @@ impl Lake {
         Ok(Some(FoundLease { lease: None, content: Vec::new() }))
     }
 
+    /// As [`Lake::take_lease`], on a root at which nobody has looked yet: what cannot be listed is not
+    /// written to, for there are stores that make a bucket of whatever they are told to write.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lake::take_lease`].
+    pub async fn take_lease_unseen(&self, lease: &Lease) -> Result<Option<FoundLease>, LakeError> {
+        self.store().list(&layout::leases()?).await?;
+        self.take_lease(lease).await
+    }
+
     /// The lease of a pipeline; `None` if nobody has it.
     ///
     /// # Errors

@@ -5,14 +5,12 @@
 //! Whether a lease is stale is told by what is seen of it (its process is gone, or nobody renews it, by
 //! the store's clock and by ours from then on), never by comparing two machines' clocks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use jiff::SignedDuration;
-use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
 
 use super::{Common, Error, Publication, Surroundings};
 use crate::diagnostic::{Diagnostic, code};
@@ -20,15 +18,16 @@ use crate::ident::{AttemptId, PipelineName};
 use crate::lake::{self, FORMAT, FoundLease, Lake, LakeError, Lease};
 use crate::plan::Event;
 
+mod heart;
+
+pub(super) use heart::Hold;
+
 /// How often a lease is renewed.
 const BEAT: Duration = Duration::from_secs(10);
 /// For how long a lease must not have been renewed to be taken for a dead run's.
 const STALE: Duration = Duration::from_mins(1);
 /// How often one who waits looks.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long the end of a run waits for a renewal under way.
-const LAST_BEAT: Duration = Duration::from_millis(200);
-
 /// The variable by which tests of races do without leases (`off`), and others with shorter times
 /// (`stale=2s beat=200ms`); heeded in test builds only.
 const VARIABLE: &str = "GOODWILL_LEASE";
@@ -67,91 +66,6 @@ impl Times {
     }
 }
 
-/// The lease a run holds, or none.
-#[derive(Default)]
-pub(super) struct Hold(Mutex<Option<Heart>>);
-
-impl Hold {
-    fn begin(&self, heart: Heart) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(heart);
-    }
-
-    /// Lets go of the lease; nothing here can change how the run ended. Again it does nothing.
-    pub(super) async fn release(&self) {
-        let heart = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(heart) = heart {
-            heart.stop().await;
-        }
-    }
-}
-
-/// Renews a lease in the background.
-struct Heart {
-    lake: Lake,
-    lease: Lease,
-    stale: Duration,
-    beaten: Arc<Beaten>,
-    stop: watch::Sender<bool>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-/// What the last renewals found.
-struct Beaten {
-    lost: AtomicBool,
-    last: Mutex<Instant>,
-}
-
-impl Heart {
-    #[expect(clippy::disallowed_methods, reason = "no result depends on when a lease is renewed")]
-    fn start(lake: &Lake, lease: &Lease, times: Times, around: &Surroundings) -> Self {
-        let beaten = Arc::new(Beaten { lost: AtomicBool::new(false), last: Mutex::new(Instant::now()) });
-        let (stop, mut stopped) = watch::channel(false);
-        let (at, ours, told, clock) =
-            (lake.clone(), lease.clone(), Arc::clone(&beaten), Arc::clone(&around.clock));
-        let task = tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    () = sleep(times.beat) => {}
-                    _ = stopped.wait_for(|stop| *stop) => return,
-                }
-                let renewed = Lease { renewed_at: clock(), ..ours.clone() };
-                match at.renew_lease(&renewed).await {
-                    Ok(true) => *told.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now(),
-                    Ok(false) => {
-                        // It was taken for stale: the machine slept, or the store did not answer.
-                        tracing::warn!(run_id = ours.run_id, "another run took the lease");
-                        told.lost.store(true, Ordering::SeqCst);
-                        return;
-                    }
-                    Err(cause) => tracing::debug!(%cause, "the lease was not renewed"),
-                }
-            }
-        });
-        Self { lake: lake.clone(), lease: lease.clone(), stale: times.stale, beaten, stop, task }
-    }
-
-    async fn stop(self) {
-        self.stop.send_replace(true);
-        let mut task = self.task;
-        if timeout(LAST_BEAT, &mut task).await.is_err() {
-            task.abort();
-        }
-        if self.beaten.lost.load(Ordering::SeqCst) {
-            return;
-        }
-        let last = *self.beaten.last.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody takes a lease for stale that was renewed a moment ago: no need to ask whose it is.
-        let released = if last.elapsed() < self.stale / 2 {
-            self.lake.drop_lease(&self.lease).await
-        } else {
-            self.lake.release_lease(&self.lease).await
-        };
-        if let Err(cause) = released {
-            tracing::debug!(%cause, "the lease was not released");
-        }
-    }
-}
-
 /// Tells a look at the world that it may write from now on: the lease is there.
 pub(super) struct Go(Option<oneshot::Receiver<()>>);
 
@@ -169,7 +83,8 @@ impl Go {
 pub(super) struct Leasing<'a> {
     around: &'a Surroundings,
     lake: &'a Lake,
-    lease: Lease,
+    pipeline: PipelineName,
+    run_id: String,
     attempt: &'a AttemptId,
     times: Times,
     wait: Duration,
@@ -191,16 +106,21 @@ impl<'a> Leasing<'a> {
         let Some(times) = Times::of(around)?.filter(|_| common.publication == Publication::Publish) else {
             return Ok(None);
         };
-        let now = (around.clock)();
-        let lease = Lease {
+        let (pipeline, run_id) = (pipeline.clone(), run_id.to_owned());
+        Ok(Some(Self { around, lake, pipeline, run_id, attempt, times, wait: common.lock_wait }))
+    }
+
+    /// The lease as it is taken now.
+    fn lease(&self) -> Lease {
+        let now = (self.around.clock)();
+        Lease {
             format: FORMAT,
-            pipeline: pipeline.clone(),
-            run_id: run_id.to_owned(),
-            holder: around.holder.clone(),
+            pipeline: self.pipeline.clone(),
+            run_id: self.run_id.clone(),
+            holder: self.around.holder.clone(),
             started_at: now,
             renewed_at: now,
-        };
-        Ok(Some(Self { around, lake, lease, attempt, times, wait: common.lock_wait }))
+        }
     }
 
     /// Takes the lease for `hold`, waiting for another's if asked to.
@@ -209,80 +129,116 @@ impl<'a> Leasing<'a> {
     ///
     /// Returns `GW0705` if another run holds it.
     pub(super) async fn take(&self, hold: &Hold) -> Result<(), Error> {
-        let taken = self.lake.take_lease(&self.lease).await;
-        self.settle(taken, hold).await.map(drop)
+        let tried = self.try_once().await;
+        self.settle(tried, hold).await.map(drop)
+    }
+
+    /// Takes the lease if it is free.
+    async fn try_once(&self) -> Result<Next, LakeError> {
+        let lease = self.lease();
+        let found = self.lake.take_lease(&lease).await?;
+        Ok(self.next(found, lease))
+    }
+
+    /// The same on a root at which nobody has looked yet.
+    async fn try_unseen(&self) -> Result<Next, LakeError> {
+        let lease = self.lease();
+        let found = self.lake.take_lease_unseen(&lease).await?;
+        Ok(self.next(found, lease))
     }
 
     /// Makes the outcome of a first try final; tells whether another's lease was in the way.
-    async fn settle(&self, tried: Result<Option<FoundLease>, LakeError>, hold: &Hold) -> Result<Way, Error> {
-        let (way, taken) = match tried {
-            Ok(Some(found)) if !found.is_of(&self.lease.run_id) => (Way::Blocked, self.wait(found).await?),
-            Ok(_) => (Way::Free, Taken::Lease),
+    async fn settle(&self, tried: Result<Next, LakeError>, hold: &Hold) -> Result<Way, Error> {
+        let (way, lease) = match tried {
+            Ok(Next::Ours(lease)) => (Way::Free, Some(lease)),
+            Ok(Next::Others(found)) => (Way::Blocked, self.wait(found).await?),
             Err(cause) => (Way::Free, without(&cause)),
         };
-        if taken == Taken::Lease {
-            hold.begin(Heart::start(self.lake, &self.lease, self.times, self.around));
+        if let Some(lease) = lease {
+            hold.begin(self.lake, lease, self.times, self.around);
             lake::step("after_lease");
         }
         Ok(way)
     }
 
-    /// Waits until the lease is this run's.
+    /// Waits until the lease is this run's; `None` if the store does not let it.
     #[expect(clippy::disallowed_methods, reason = "no result depends on how long somebody waits")]
-    async fn wait(&self, first: FoundLease) -> Result<Taken, Error> {
+    async fn wait(&self, first: FoundLease) -> Result<Option<Lease>, Error> {
         let begun = Instant::now();
-        let mut seen = Seen { unwritten: self.age().await, since: begun, found: first };
+        let mut seen = Seen { unwritten: self.age(&first).await, since: begun, found: first };
         let mut told = false;
         loop {
             let next = if let Some(why) = self.stale(&seen) {
                 self.note(format!("the lease of {} is taken over: {why}", seen.who()));
-                match self.lake.replace_lease(&seen.found, &self.lease).await {
+                match self.replace(&seen.found).await {
                     Ok(next) => next,
                     Err(cause) => return Ok(without(&cause)),
                 }
             } else {
                 let left = self.wait.saturating_sub(begun.elapsed());
                 if left.is_zero() {
-                    return Err(held(&self.lease, &seen.found, self.wait).into());
+                    return Err(held(&self.pipeline, &seen.found, self.wait).into());
                 }
                 if !told {
-                    self.note(format!("{}: waiting for it", at_work(&self.lease, &seen.found)));
+                    self.note(format!("{}: waiting for it", at_work(&self.pipeline, &seen.found)));
                     told = true;
                 }
                 sleep(LOOK.min(self.times.beat).min(left)).await;
                 // Whatever a store says that fails now, it may say better at the next look.
-                self.look().await.unwrap_or_else(|_| Some(seen.found.clone()))
+                self.look().await.unwrap_or_else(|_| Next::Others(seen.found.clone()))
             };
             match next {
-                Some(found) if found.is_of(&self.lease.run_id) => return Ok(Taken::Lease),
-                Some(found) if found == seen.found => {}
+                Next::Ours(lease) => return Ok(Some(lease)),
+                Next::Others(found) if found == seen.found => {}
                 // Written since: its age is no more than a look's.
-                Some(found) => seen = Seen { unwritten: Duration::ZERO, since: Instant::now(), found },
-                None => return Ok(Taken::Lease),
+                Next::Others(found) => {
+                    seen = Seen { unwritten: Duration::ZERO, since: Instant::now(), found }
+                }
             }
         }
     }
 
     /// The lease that is there, or none: then this run has it now.
-    async fn look(&self) -> Result<Option<FoundLease>, LakeError> {
-        match self.lake.lease(&self.lease.pipeline).await? {
-            Some(found) => Ok(Some(found)),
-            None => self.lake.take_lease(&self.lease).await,
+    async fn look(&self) -> Result<Next, LakeError> {
+        match self.lake.lease(&self.pipeline).await? {
+            Some(found) => Ok(self.next(Some(found), self.lease())),
+            None => self.try_once().await,
         }
     }
 
-    /// For how long the lease was not written, as far as the store tells.
-    async fn age(&self) -> Duration {
-        let age = self.lake.lease_age(&self.lease.pipeline, self.attempt).await.unwrap_or(0);
+    /// Takes the lease in the place of a stale one.
+    async fn replace(&self, stale: &FoundLease) -> Result<Next, LakeError> {
+        let lease = self.lease();
+        let found = self.lake.replace_lease(stale, &lease).await?;
+        Ok(self.next(found, lease))
+    }
+
+    /// What `found` means for one who asked for `lease`.
+    fn next(&self, found: Option<FoundLease>, lease: Lease) -> Next {
+        match found {
+            Some(found) if !found.is_of(&self.run_id) => Next::Others(found),
+            _ => Next::Ours(lease),
+        }
+    }
+
+    /// For how long the lease was not written, as far as the store tells; not asked of a dead run's.
+    async fn age(&self, found: &FoundLease) -> Duration {
+        if self.is_gone(found) {
+            return Duration::ZERO;
+        }
+        let age = self.lake.lease_age(&self.pipeline, self.attempt).await.unwrap_or(0);
         // Nobody writes in the future: the store's clock was set back since.
         Duration::from_micros(age.unsigned_abs())
     }
 
+    fn is_gone(&self, found: &FoundLease) -> bool {
+        found.lease.as_ref().is_some_and(|lease| (self.around.gone)(&lease.holder))
+    }
+
     /// Why the lease is a dead run's, if it is.
     fn stale(&self, seen: &Seen) -> Option<&'static str> {
-        let gone = seen.found.lease.as_ref().is_some_and(|lease| (self.around.gone)(&lease.holder));
         let old = seen.unwritten + seen.since.elapsed() > self.times.stale;
-        match (gone, old) {
+        match (self.is_gone(&seen.found), old) {
             (true, _) => Some("its process has ended"),
             (_, true) => Some("nobody has renewed it"),
             _ => None,
@@ -301,17 +257,16 @@ enum Way {
     Blocked,
 }
 
-/// Whether this run has a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taken {
-    Lease,
-    /// The store does not let it; what is wrong with it, the next request tells with more right.
-    Nothing,
+/// Who has the lease.
+enum Next {
+    Ours(Lease),
+    Others(FoundLease),
 }
 
-fn without(cause: &LakeError) -> Taken {
+/// No lease: what is wrong with the store, the next request tells with more right.
+fn without(cause: &LakeError) -> Option<Lease> {
     tracing::debug!(%cause, "no lease was taken");
-    Taken::Nothing
+    None
 }
 
 /// A lease, and how long it was not written.
@@ -343,7 +298,7 @@ pub(super) async fn taken_beside<T>(
 ) -> Result<T, Error> {
     let Some(leasing) = leasing else { return begin(Go(None)).await };
     let (go, told) = oneshot::channel();
-    let tried = Box::pin(leasing.lake.take_lease(&leasing.lease));
+    let tried = Box::pin(leasing.try_unseen());
     let (tried, beginning) = match select(tried, Box::pin(begin(Go(Some(told))))).await {
         Either::Left((tried, beginning)) => (tried, Either::Left(beginning)),
         Either::Right((begun, tried)) => (tried.await, Either::Right(begun)),
@@ -373,20 +328,17 @@ fn who(lease: &Lease) -> String {
     format!("run `{}` on host `{}`", lease.run_id, lease.holder.host)
 }
 
-fn at_work(ours: &Lease, found: &FoundLease) -> String {
+fn at_work(pipeline: &PipelineName, found: &FoundLease) -> String {
     match &found.lease {
-        Some(lease) => format!(
-            "{} holds the lease of pipeline `{}` since {}",
-            who(lease),
-            ours.pipeline,
-            lease.started_at
-        ),
-        None => format!("somebody holds `_goodwill/locks/{}.json`, which cannot be read", ours.pipeline),
+        Some(lease) => {
+            format!("{} holds the lease of pipeline `{pipeline}` since {}", who(lease), lease.started_at)
+        }
+        None => format!("somebody holds `_goodwill/locks/{pipeline}.json`, which cannot be read"),
     }
 }
 
-fn held(ours: &Lease, found: &FoundLease, waited: Duration) -> Diagnostic {
-    let found = Diagnostic::error(code::LOCKED, at_work(ours, found));
+fn held(pipeline: &PipelineName, found: &FoundLease, waited: Duration) -> Diagnostic {
+    let found = Diagnostic::error(code::LOCKED, at_work(pipeline, found));
     found.help(if waited.is_zero() {
         "nothing was done; wait for it with `--lock-wait 30m`, or run again when it has ended"
     } else {
