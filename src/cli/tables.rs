@@ -15,7 +15,7 @@ use super::words;
 /// Lines between columns and under the header only.
 const LINES: &str = "     ─┼ │          ";
 /// The most characters of a text that are shown.
-const LONGEST_TEXT: usize = 48;
+pub(super) const LONGEST_TEXT: usize = 48;
 /// What stands for a missing value.
 const MISSING: &str = "∅";
 

@@ -13,6 +13,7 @@ use crate::ops;
 
 mod backfill;
 mod common;
+mod compare;
 mod conduct;
 mod keep;
 mod typed;
@@ -22,6 +23,7 @@ pub(super) use common::{
     DisplayFlags, LogFormat, Output, OutputFlag, PlaceFlags, ProjectFlags, ResourceFlags, SelectFlags,
     TimeFlags, ValuesFlag, WalkFlags, common_of,
 };
+pub(super) use compare::DiffArgs;
 pub(super) use conduct::{ApplyArgs, ConductFlags, LockFlag, ResumeArgs, RunArgs};
 pub(super) use keep::{GcArgs, VerifyArgs};
 
@@ -305,31 +307,6 @@ pub(super) struct RollbackArgs {
     pub(super) project: ProjectFlags,
     #[command(flatten)]
     pub(super) lock: LockFlag,
-    #[command(flatten)]
-    pub(super) output: OutputFlag,
-}
-
-/// Tell what moved between two published versions: rows, columns, and what tables declare
-///
-/// Without a version the last one is compared with the one before it, with one version that one with
-/// the last. Of personal columns only counts are told.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  goodwill diff                          what the last run moved\n  goodwill diff 41                       what moved since version 41\n  goodwill diff 41 42 -s value_tiers"
-)]
-pub(super) struct DiffArgs {
-    /// The first version, or the run that published it; one before the last if left out
-    #[arg(value_name = "A")]
-    pub(super) before: Option<String>,
-    /// The second version, or the run that published it; the last if left out
-    #[arg(value_name = "B")]
-    pub(super) after: Option<String>,
-    #[command(flatten)]
-    pub(super) project: ProjectFlags,
-    #[command(flatten)]
-    pub(super) select: SelectFlags,
-    #[command(flatten)]
-    pub(super) resources: ResourceFlags,
     #[command(flatten)]
     pub(super) output: OutputFlag,
 }

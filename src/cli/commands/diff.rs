@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::moved::{moved_sentence, movement_document, movement_grid};
 use super::{DiffArgs, Exit, Output, Session, common_of, ops, words};
-use crate::cli::tables::{Frame, Grid};
+use crate::cli::tables::{Frame, Grid, LONGEST_TEXT};
 use crate::ops::{Change, Compared, Diff, DiffRequest, KeyCounts, Keys, TableChange, TableDiff};
 
 /// Columns named in a row of the table before "and 4 more".
@@ -145,13 +145,23 @@ fn changed_grid(changed: &[(&TableDiff, &TableChange)]) -> Grid {
                     .collect();
                 let [added, removed, changed] =
                     [counts.added, counts.removed, counts.changed].map(words::grouped);
-                [added, removed, changed, words::listed(&columns, COLUMNS_SHOWN)]
+                [added, removed, changed, cut(&columns)]
             }
         };
         let [before, after] = rows;
         grid.row([table.table.to_string(), before, after, added, removed, kept_changed, columns]);
     }
     grid
+}
+
+/// As many of the columns as a cell shows whole, and how many more there are.
+fn cut(columns: &[String]) -> String {
+    let whole = |shown: usize| {
+        let text = words::listed(columns, shown);
+        (text.chars().count() <= LONGEST_TEXT).then_some(text)
+    };
+    let whole = (1..=COLUMNS_SHOWN).rev().find_map(whole);
+    whole.unwrap_or_else(|| words::counted(columns.len(), "column"))
 }
 
 /// The tables that were not compared row by row, a sentence each kind.
@@ -320,6 +330,15 @@ value_tiers: 5 of 998 customer_id moved between values of tier, 12 came, 2 left
         let told = text(&diff, PLAIN);
         let squeezed = |text: &str| text.replace('─', "");
         assert_eq!(squeezed(&told), squeezed(expected));
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_in_their_cell_are_counted() {
+        let columns =
+            ["revenue 1,000", "margin 1,000", "revenue_above_last 900", "roas 1"].map(str::to_owned);
+        assert_eq!(cut(&columns), "revenue 1,000, margin 1,000 and 2 more");
+        assert_eq!(cut(&["x".repeat(50)]), "1 column");
+        assert_eq!(cut(&[]), "");
     }
 
     #[test]
