@@ -65,11 +65,24 @@ fn a_conflict_with_nothing_written_is_tried_again() {
 #[test]
 fn a_run_gets_through_a_store_that_is_often_busy() {
     let project = Project::demo_in_a_bucket();
+    let timed = |faults: &str| {
+        let started = Instant::now();
+        run(&project, faults, "60s", &SOME).ended_with(0);
+        started.elapsed().as_secs_f64()
+    };
+    let times = std::cell::RefCell::new(Vec::new());
     with_seeds("503", 2, |seed| {
         let before = versions(&project.root()).len() as u64;
-        run(&project, &format!("seed={seed} 503=0.1"), "60s", &SOME).ended_with(0);
-        assert_eq!(assert_at_rest(&project.root()), before + 1);
+        let usual = timed(&format!("seed={seed}"));
+        let busy = timed(&format!("seed={seed} 503=0.1"));
+        times.borrow_mut().push((busy / usual, usual, busy));
+        assert_eq!(assert_at_rest(&project.root()), before + 2);
     });
+    // A benchmark's figures: shown, not asserted.
+    let mut times = times.into_inner();
+    times.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let (middle, last) = (times.get(times.len() / 2), times.last());
+    println!("times of often busy to usual runs (ratio, usual, busy): median {middle:?}, slowest {last:?}");
     assert_eq!(hashes(&commit(&project.root(), 1)), hashes(&commit(&demo().root(), 1)));
 }
 
