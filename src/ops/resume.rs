@@ -12,7 +12,7 @@ use crate::count::counted;
 use crate::diagnostic::{Diagnostic, code};
 use crate::ident::{AttemptId, NodeName, PipelineName};
 use crate::lake::{Commit, Intent, Lake};
-use crate::plan::{self, Plan, StepKind};
+use crate::plan::{self, Event, Plan, Purpose, StepKind};
 use crate::run::{self, Resumed};
 
 /// A run that has published nothing yet.
@@ -49,6 +49,10 @@ pub async fn resume(around: &Surroundings, common: &Common, run: &str) -> Result
         return Err(older.help("run again: `goodwill run`").into());
     };
     let times = (intent.as_of, intent.known_at);
+    if purpose == Purpose::Backfill {
+        let text = "this is one day of a backfill: repeat the backfill for the days that are left".to_owned();
+        around.observer.notice(Event::Note { text });
+    }
     let common = Common { purpose, ..common.as_asked(asked, times) };
     let broken = BrokenOff {
         run_id: intent.run_id,

@@ -32,6 +32,15 @@ pub(in crate::cli) async fn backfill(session: &Session, args: &BackfillArgs) -> 
             if let Some(last) = filled.outcomes.last().filter(|last| !was_filled(last)) {
                 session.console.result(&summary(last, stopped, session.console.frame()))?;
             }
+            if is_done(&filled)
+                && filled.outcomes.iter().any(|day| matches!(day.ending, Ending::Published { .. }))
+            {
+                let next = format!(
+                    "next: goodwill run{}   (what reads the history is built again)\n",
+                    args.project.place.typed()
+                );
+                session.console.note(&next);
+            }
             if !is_done(&filled) {
                 let again =
                     format!("next: goodwill backfill{}   (it goes on where it ended)\n", args.typed());
