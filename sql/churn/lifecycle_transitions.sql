@@ -1,8 +1,8 @@
--- One row per month end with a stage told then and an earlier such one, stage of
--- then and stage of now: the transition matrix of the lifecycle. Who is in one of
+-- One row per month end with an earlier one to compare it with, stage of then
+-- and stage of now: the transition matrix of the lifecycle. Who is in one of
 -- the two only has the stage `none` in the other.
 -- Each month end is taken as it was told first, from the earliest snapshot of
--- lifecycle that ends in it: what later snapshots say of the same month end (late
+-- lifecycle that ends in it: what later ones say of the same month end (late
 -- rows, changed rules) moves nobody, and is counted apart, as restated.
 with told as (
     select
@@ -32,72 +32,50 @@ steps as (
     from month_ends
 ),
 
-stages as (
+-- Three things are asked of each step: the stages now, those of then, and what
+-- the later snapshot tells of then.
+asked as (
     select
-        as_of,
-        snapshot_date,
-        customer_id,
-        coalesce(stage, 'unknown') as stage,
-        net_sales_3m
-    from lifecycle
+        p.as_of,
+        v.side,
+        case
+            when v.side = 'then' then p.previous_as_of else p.as_of
+        end as told_on,
+        case
+            when v.side = 'now' then p.snapshot_date
+            else p.previous_snapshot_date
+        end as told_of
+    from steps as p
+    cross join (values ('now'), ('then'), ('retold')) as v (side)
+    where p.previous_as_of is not null
 ),
 
--- The later snapshot tells the earlier month end again: retold.
-sides as (
+answers as (
     select
-        p.as_of,
+        a.as_of,
+        a.side,
         l.customer_id,
-        l.stage,
-        l.net_sales_3m,
-        cast(null as varchar) as previous_stage,
-        cast(null as decimal(18, 2)) as previous_net_sales_3m,
-        cast(null as varchar) as retold_stage
-    from steps as p
-    inner join stages as l
-        on p.as_of = l.as_of and p.snapshot_date = l.snapshot_date
-    where p.previous_as_of is not null
-    union all
-    select
-        p.as_of,
-        l.customer_id,
-        cast(null as varchar) as stage,
-        cast(null as decimal(18, 2)) as net_sales_3m,
-        l.stage as previous_stage,
-        l.net_sales_3m as previous_net_sales_3m,
-        cast(null as varchar) as retold_stage
-    from steps as p
-    inner join stages as l
-        on
-            p.previous_as_of = l.as_of
-            and p.previous_snapshot_date = l.snapshot_date
-    union all
-    select
-        p.as_of,
-        l.customer_id,
-        cast(null as varchar) as stage,
-        cast(null as decimal(18, 2)) as net_sales_3m,
-        cast(null as varchar) as previous_stage,
-        cast(null as decimal(18, 2)) as previous_net_sales_3m,
-        l.stage as retold_stage
-    from steps as p
-    inner join stages as l
-        on
-            p.as_of = l.as_of
-            and p.previous_snapshot_date = l.snapshot_date
+        coalesce(l.stage, 'unknown') as stage,
+        l.net_sales_3m
+    from asked as a
+    inner join lifecycle as l
+        on a.told_on = l.as_of and a.told_of = l.snapshot_date
 ),
 
 people as (
     select
         as_of,
         customer_id,
-        coalesce(max(stage), 'none') as stage,
-        coalesce(max(previous_stage), 'none') as previous_stage,
-        max(retold_stage) as retold_stage,
-        sum(net_sales_3m) as net_sales_3m,
-        sum(previous_net_sales_3m) as previous_net_sales_3m
-    from sides
+        coalesce(max(case when side = 'now' then stage end), 'none') as stage,
+        coalesce(max(case when side = 'then' then stage end), 'none')
+            as previous_stage,
+        max(case when side = 'retold' then stage end) as retold_stage,
+        sum(case when side = 'now' then net_sales_3m end) as net_sales_3m,
+        sum(case when side = 'then' then net_sales_3m end)
+            as previous_net_sales_3m
+    from answers
     group by as_of, customer_id
-    having max(stage) is not null or max(previous_stage) is not null
+    having count(*) filter (where side <> 'retold') > 0
 ),
 
 cells as (
@@ -123,8 +101,8 @@ wholes as (
     group by as_of, previous_stage
 ),
 
--- How well a relationship goes. Where two are equal, neither is better; of the
--- unknown it is only known that they buy.
+-- How well a relationship goes; where two are equal, neither is better. Of
+-- unknown it is only known that they buy: it stands between no two others.
 levels as (
     select
         v.stage,

@@ -1,6 +1,6 @@
 -- One row per customer known at $as_of and segment the customer is in, by the
 -- rules as they are written now. A customer in no segment has one row all the
--- same, of the segment (none), so that the history tells who was known on a day.
+-- same, of the segment (none): so the history tells who was known on a day.
 with known as (
     select customer_id
     from segment_facts

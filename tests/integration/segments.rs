@@ -7,16 +7,12 @@ use serde_json::Value as Json;
 use crate::references::{assert_near, cents, reference, text, uci};
 
 #[test]
-fn members_of_a_wholesaler_s_segments_at_each_end_of_a_month() {
+fn a_wholesaler_s_segments_by_their_rules_at_each_end_of_a_month() {
     let expected = reference("segments_uci_or2_2009_2010.csv");
-    let dates: BTreeSet<&String> = expected.iter().map(|row| &row["snapshot_date"]).collect();
-    let dates: Vec<String> = dates.iter().map(|date| format!("(date '{date}')")).collect();
-    let rows = uci().show(&format!(
-        "select m.segment, d.day, count(*) as customers from segment_membership as m \
-         inner join (values {}) as d (day) on m.valid_from <= d.day and (m.valid_to > d.day or m.valid_to is null) \
-         group by m.segment, d.day",
-        dates.join(", ")
-    ));
+    let rows = uci().show(
+        "select segment, snapshot_date as day, count(*) as customers from segment_matches \
+         where is_member group by segment, snapshot_date",
+    );
     let key = |row: &Json| (text(&row["segment"]), text(&row["day"]));
     let found: BTreeMap<_, _> = rows.iter().map(|row| (key(row), text(&row["customers"]))).collect();
     for row in &expected {
@@ -47,27 +43,37 @@ fn overlaps_of_a_wholesaler_s_segments() {
     }
 }
 
-/// The customers of each segment on July 1, 2010, of those who had ordered by then.
-///
-/// Who had only sent things back is no customer of a run of that day: the mapping keeps returns of
-/// those only who ever order.
+/// The customers of each segment on July 1, 2010.
 const MEMBERS: &str = "select segment, customer_id from segment_membership \
-     where valid_from <= date '2010-07-01' and (valid_to > date '2010-07-01' or valid_to is null) \
-     and customer_id in (select customer_id from sales_lines where order_day < date '2010-07-01')";
+     where valid_from <= date '2010-07-01' and (valid_to > date '2010-07-01' or valid_to is null)";
 
 #[test]
 fn a_day_of_the_past_is_as_a_run_of_that_day_saw_it() {
     let project = uci();
-    let members = |rows: Vec<Json>| -> BTreeSet<(String, String)> {
+    let root = |name: &str| project.folder().join(name).display().to_string();
+    let run = |root: &str, more: &[&str]| {
+        let selected = ["run", "-s", "segment_membership", "--root", root];
+        project.goodwill(&[&selected[..], more].concat()).ended_with(0);
+    };
+    let members = |root: &str| -> BTreeSet<(String, String)> {
+        let query = ["show", MEMBERS, "--output", "json", "--limit", "100000", "--root", root];
+        let shown = project.goodwill(&query).ended_with(0).json();
+        let rows = shown["rows"].as_array().unwrap();
         rows.iter().map(|row| (text(&row["segment"]), text(&row["customer_id"]))).collect()
     };
-    let later = members(project.show(MEMBERS));
-    let root = project.folder().join("july").display().to_string();
-    let july = ["--root", root.as_str(), "--as-of", "2010-07-01"];
-    project.goodwill(&["run", july[0], july[1], july[2], july[3]]).ended_with(0);
-    let shown =
-        project.goodwill(&["show", MEMBERS, "--output", "json", "--limit", "100000", july[0], july[1]]);
-    let then = members(shown.json()["rows"].as_array().unwrap().clone());
+
+    // December knows of no day before its own until the past is filled in.
+    let december = root("december");
+    run(&december, &[]);
+    assert_eq!(members(&december), BTreeSet::new());
+    let july = ["backfill", "-s", "segment_members", "--from", "2010-07-01", "--to", "2010-07-02"];
+    project.goodwill(&[&july[..], &["--root", december.as_str()]].concat()).ended_with(0);
+    run(&december, &[]);
+    let later = members(&december);
+
+    let july = root("july");
+    run(&july, &["--as-of", "2010-07-01"]);
+    let then = members(&july);
     assert!(then.len() > 5_000, "{} memberships", then.len());
     assert_eq!(later.symmetric_difference(&then).collect::<Vec<_>>(), Vec::<&(String, String)>::new());
 }
