@@ -4,8 +4,8 @@
 --   valid_from <= day and (valid_to > day or valid_to is null)
 -- Read from the snapshots of segment_members that are kept, so both ends are
 -- days of these, and each day has the members that were published for it, by
--- the rules of then. Between two snapshots nothing is known to have happened: an
--- interval ends only where the next one there is does not have the customer.
+-- the rules of then. Between two snapshots nothing is known to have happened:
+-- an interval ends only where the next one there is does not have the customer.
 with steps as (
     select
         as_of,
