@@ -98,6 +98,17 @@ pub enum Binding {
     Source(Arc<SourceScan>),
     /// Another query, put in the place of its name, over its own inputs.
     View(Arc<Typed>, Arc<Bindings>),
+    /// The rows of all of these, which have the same columns.
+    Union(Vec<Self>),
+    /// Those of its rows whose time is `from` or later, and before `until`.
+    Within {
+        /// The rows.
+        rows: Box<Self>,
+        /// The first moment, and the column that tells a row's.
+        from: Bound,
+        /// The first moment after; of the same column.
+        until: Bound,
+    },
 }
 
 /// The rows of every input of a query.
@@ -132,7 +143,17 @@ fn bind_scan(scan: TableScan, bindings: &Bindings, scans: &Arc<Scans>) -> Result
     let Some((name, binding)) = name.and_then(|name| bindings.get_key_value(&name)) else {
         return plan_err!("`{}` is not bound", scan.table_name);
     };
-    let plan = match binding {
+    let plan = bound(&scan, (name, binding), scans)?;
+    Ok(Transformed::new(plan, true, TreeNodeRecursion::Jump))
+}
+
+/// What `scan` gives if it is bound so: its columns, in its order.
+fn bound(
+    scan: &TableScan,
+    (name, binding): (&TableName, &Binding),
+    scans: &Arc<Scans>,
+) -> Result<LogicalPlan> {
+    Ok(match binding {
         Binding::Parquet { files, schema, cut, sorted_by } => {
             let files = Files::new(
                 name.clone(),
@@ -142,20 +163,40 @@ fn bind_scan(scan: TableScan, bindings: &Bindings, scans: &Arc<Scans>) -> Result
                 Arc::clone(scans),
             );
             let table = scan.table_name.clone();
-            let bound = rebound(&scan, provider_as_source(Arc::new(files)))?;
-            narrowed(cut.apply(bound, schema, &table)?, &scan)?
+            let bound = rebound(scan, provider_as_source(Arc::new(files)))?;
+            narrowed(cut.apply(bound, schema, &table)?, scan)?
         }
         Binding::Memory { schema, batches } => {
             let table = MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?;
-            narrowed(rebound(&scan, provider_as_source(Arc::new(table)))?, &scan)?
+            narrowed(rebound(scan, provider_as_source(Arc::new(table)))?, scan)?
         }
-        Binding::Source(source) => narrowed(source.plan(&scan.table_name, scans)?, &scan)?,
+        Binding::Source(source) => narrowed(source.plan(&scan.table_name, scans)?, scan)?,
         Binding::View(typed, inner) => {
-            let inner = selected(bind(&typed.plan, inner, scans)?, &scan)?;
+            let inner = selected(bind(&typed.plan, inner, scans)?, scan)?;
             LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(inner), scan.table_name.clone())?)
         }
-    };
-    Ok(Transformed::new(plan, true, TreeNodeRecursion::Jump))
+        Binding::Union(parts) => {
+            let plans = parts.iter().map(|part| Ok(Arc::new(bound(scan, (name, part), scans)?)));
+            let mut plans = plans.collect::<Result<Vec<_>>>()?;
+            match (plans.pop(), plans.is_empty()) {
+                (None, _) => return plan_err!("`{}` is bound to nothing", scan.table_name),
+                (Some(only), true) => Arc::unwrap_or_clone(only),
+                (Some(last), false) => {
+                    plans.push(last);
+                    let all = LogicalPlan::Union(Union::try_new(plans)?);
+                    LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(all), scan.table_name.clone())?)
+                }
+            }
+        }
+        Binding::Within { rows, from, until } => {
+            let rows = bound(scan, (name, rows), scans)?;
+            let schema = Arc::clone(scan.projected_schema.inner());
+            let column = || Expr::Column(Column::new(Some(scan.table_name.clone()), &from.column));
+            let (from, until) = (from.literal(&schema, Side::Before)?, until.literal(&schema, Side::Before)?);
+            let within = column().gt_eq(from).and(column().lt(until));
+            LogicalPlan::Filter(Filter::try_new(within, Arc::new(rows))?)
+        }
+    })
 }
 
 /// A scan of all columns of `source`, whose types must be those the query was typed with.

@@ -17,15 +17,14 @@ use super::file::{Layout, OpenFile};
 use super::memory::Share;
 use super::write::{sorted, total_order};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::ident::NodeName;
 use crate::project::Contract;
 use crate::store::{Access, Key, Store};
 
 /// A table that several models of a run read.
 #[derive(Clone)]
 pub struct MaterializeRequest {
-    /// Its name, which names its files if it does not fit in memory.
-    pub name: NodeName,
+    /// A name no other has, for its file if it does not fit in memory.
+    pub name: String,
     /// The query, already cast to the contract.
     pub typed: Arc<Typed>,
     /// The rows of its inputs.

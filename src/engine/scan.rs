@@ -276,24 +276,29 @@ fn unreadable(file: &DataFile) -> Diagnostic {
 /// The files among the inputs that cannot be read through; called only after a failure.
 pub(super) async fn unreadable_files(bindings: &Bindings) -> Diagnostics {
     let mut found = Diagnostics::default();
-    for binding in bindings.values() {
-        match binding {
-            Binding::Parquet { files, .. } => {
-                for file in files {
-                    if let Err(finding) = read_through(file).await {
-                        found.push(finding);
-                    }
-                }
+    let mut open: Vec<&Binding> = bindings.values().collect();
+    while let Some(binding) = open.pop() {
+        let files: Vec<&DataFile> = match binding {
+            Binding::Parquet { files, .. } => files.iter().collect(),
+            Binding::Source(source) => source.files.iter().flat_map(|set| &set.files).collect(),
+            Binding::Memory { .. } => Vec::new(),
+            Binding::View(_, inner) => {
+                open.extend(inner.values());
+                continue;
             }
-            Binding::Source(source) => {
-                for file in source.files.iter().flat_map(|set| &set.files) {
-                    if let Err(finding) = read_through(file).await {
-                        found.push(finding);
-                    }
-                }
+            Binding::Union(parts) => {
+                open.extend(parts);
+                continue;
             }
-            Binding::View(_, inner) => found.extend(Box::pin(unreadable_files(inner)).await),
-            Binding::Memory { .. } => {}
+            Binding::Within { rows, .. } => {
+                open.push(rows);
+                continue;
+            }
+        };
+        for file in files {
+            if let Err(finding) = read_through(file).await {
+                found.push(finding);
+            }
         }
     }
     found

@@ -52,8 +52,10 @@ pub struct WriteRequest {
     pub checks: Vec<RowCheck>,
     /// Where the files go.
     pub store: Store,
-    /// The folder they get, used by nothing else.
+    /// The folder they get; no two requests with the same one have the same files.
     pub folder: Key,
+    /// The number of the first file in it.
+    pub first_file: usize,
     /// Keys of every file's footer; nothing of the run, so that bytes repeat.
     pub footer: BTreeMap<String, String>,
     /// Told how far it is.
@@ -180,6 +182,7 @@ struct Table {
     layout: Arc<Layout>,
     store: Store,
     folder: Key,
+    first_file: usize,
     checker: Checker,
     on_progress: Option<OnProgress>,
     room: Arc<Room>,
@@ -202,6 +205,7 @@ impl Table {
             layout,
             store: request.store.clone(),
             folder: request.folder.clone(),
+            first_file: request.first_file,
             checker: Checker::try_new(&checks, &request.contract)?,
             on_progress: request.on_progress.clone(),
             room,
@@ -272,7 +276,7 @@ impl Table {
     }
 
     fn next_file(&mut self) -> Result<OpenFile> {
-        let name = format!("part-{:05}.parquet", self.files.len());
+        let name = format!("part-{:05}.parquet", self.first_file + self.files.len());
         let key = self.folder.join(&name).map_err(|cause| DataFusionError::External(Box::new(cause)))?;
         Ok(OpenFile::create(&self.layout, &self.store, key)?.kept_in(&self.room))
     }

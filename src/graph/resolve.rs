@@ -6,7 +6,7 @@ use super::{Graph, Input, Node};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, code, nearest};
 use crate::ident::NodeName;
 use crate::project::{
-    Materialization, Model, Presence, Project, UnitTest, Visibility, quality, source_parameters,
+    INTERVAL_PARAMETERS, Materialization, Model, Presence, Project, UnitTest, Visibility, quality, source_parameters,
 };
 use crate::query::{InputRef, Query, TableName};
 
@@ -23,16 +23,17 @@ pub fn resolve(project: Project) -> Result<Graph, Diagnostics> {
     let mut inputs = BTreeMap::new();
     let mut audit_inputs = BTreeMap::new();
     for model in project.models.values() {
-        let read = resolve_query(&project, &model.query, None, &mut found);
+        let read = resolve_query(&project, &model.query, Asker::Model(model), &mut found);
         inputs.insert(model.name.clone(), read);
         let audits = model.audits.iter().map(|audit| match audit.query() {
-            Some(query) => resolve_query(&project, query, Some(&audit.place), &mut found),
+            Some(query) => resolve_query(&project, query, Asker::Audit(&audit.place), &mut found),
             None => Vec::new(),
         });
         audit_inputs.insert(model.name.clone(), audits.collect());
         check_publication(model, &mut found);
         check_latest(&project, model, &mut found);
         check_requires(&project, model, &mut found);
+        check_windows(&project, model, inputs.get(&model.name).map_or(&[], Vec::as_slice), &mut found);
     }
     check_variables(&project, &mut found);
     let downstream = downstream(&inputs);
@@ -49,13 +50,24 @@ pub fn resolve(project: Project) -> Result<Graph, Diagnostics> {
 fn resolve_query(
     project: &Project,
     query: &Query,
-    audit: Option<&Place>,
+    asker: Asker<'_>,
     found: &mut Diagnostics,
 ) -> Vec<Input> {
+    let audit = match asker {
+        Asker::Audit(place) => Some(place),
+        Asker::Model(_) => None,
+    };
     let of_sources = source_parameters(&project.pipeline);
     for parameter in &query.parameters {
         let name = parameter.name.as_str();
+        if let Asker::Model(model) = asker
+            && let Some(wrong) = wrong_time(model, name)
+        {
+            found.push(wrong.at(parameter.place.clone()));
+            continue;
+        }
         let known = project.pipeline.variables.contains_key(name) || of_sources.contains_key(name);
+        let known = known || matches!(asker, Asker::Model(_)) && INTERVAL_PARAMETERS.contains(&name);
         if !known && !BUILT_IN.contains(&parameter.name.as_str()) {
             let place = audit.cloned().unwrap_or_else(|| parameter.place.clone());
             found.push(unknown_variable(project, &parameter.name, place));
@@ -70,6 +82,33 @@ fn resolve_query(
         }
     }
     inputs
+}
+
+/// Whose query it is.
+#[derive(Clone, Copy)]
+enum Asker<'a> {
+    Model(&'a Model),
+    Audit(&'a Place),
+}
+
+/// A parameter that tells a time which a model of this kind does not have.
+fn wrong_time(model: &Model, parameter: &str) -> Option<Diagnostic> {
+    let name = &model.name;
+    let is_of_interval = INTERVAL_PARAMETERS.contains(&parameter);
+    match (model.is_incremental(), parameter) {
+        (true, "as_of" | "as_of_day") => {
+            let message = format!("an interval of `{name}` would depend on the day looked from: `${parameter}`");
+            let wrong = Diagnostic::error(code::BAD_TIMING, message);
+            let wrong = wrong.help("use `$interval_end`, so that an interval stays as it is while days pass");
+            Some(wrong.help("or write `materialized: table`, which is built whole each time"))
+        }
+        (false, _) if is_of_interval => {
+            let message = format!("`{name}` has no intervals, so there is no `${parameter}`");
+            let wrong = Diagnostic::error(code::BAD_TIMING, message);
+            Some(wrong.help("write `materialized: incremental`, or use `$as_of`"))
+        }
+        _ => None,
+    }
 }
 
 fn meaning(project: &Project, written: &InputRef) -> Option<(TableName, Node)> {
@@ -114,8 +153,13 @@ fn unknown_variable(project: &Project, name: &str, place: Place) -> Diagnostic {
 
 fn check_publication(model: &Model, found: &mut Diagnostics) {
     if model.visibility == Visibility::Internal {
-        if model.is_snapshot() {
-            let message = format!("snapshot `{}` is not published, so no history of it is kept", model.name);
+        let kept = match model.materialization {
+            Materialization::Snapshot => Some(("snapshot", "history of it is")),
+            Materialization::Incremental => Some(("incremental model", "intervals of it are")),
+            Materialization::Table | Materialization::View => None,
+        };
+        if let Some((what, kept)) = kept {
+            let message = format!("{what} `{}` is not published, so no {kept} kept", model.name);
             let wrong = Diagnostic::error(code::WRONG_VALUE, message).at(model.place.clone());
             found.push(wrong.help("add it to `publish:`, or write `materialized: table`"));
         }
@@ -169,11 +213,39 @@ fn check_requires(project: &Project, model: &Model, found: &mut Diagnostics) {
     }
 }
 
+/// What a model says of its inputs' times must be of something it reads, or that refers to it.
+fn check_windows(project: &Project, model: &Model, read: &[Input], found: &mut Diagnostics) {
+    let Some(timing) = &model.timing else { return };
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for input in read {
+        names.extend([input.table.to_string(), input.node.to_string()]);
+    }
+    let mut open: Vec<&NodeName> = read.iter().filter_map(|input| input.node.source()).collect();
+    let mut parents = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        let source = project.pipeline.sources.get(name);
+        let of_source = source.into_iter().flat_map(crate::project::Source::parents);
+        open.extend(of_source.filter(|parent| parents.insert((*parent).clone())));
+    }
+    names.extend(parents.iter().map(|parent| format!("sources.{parent}")));
+    for (name, window) in &timing.inputs {
+        if names.contains(name) {
+            continue;
+        }
+        let message = format!("`{}` does not read `{name}`", model.name);
+        let unknown = Diagnostic::error(code::UNKNOWN_TABLE, message).at(window.place.clone());
+        found.push(match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => unknown.label(format!("did you mean `{near}`?")),
+            None => unknown.help(format!("it reads: {}", names.iter().cloned().collect::<Vec<_>>().join(", "))),
+        });
+    }
+}
+
 /// No variable may stand for what the program tells of a source.
 fn check_variables(project: &Project, found: &mut Diagnostics) {
     let of_sources = source_parameters(&project.pipeline);
     for (name, variable) in &project.pipeline.variables {
-        if of_sources.contains_key(name) {
+        if of_sources.contains_key(name) || INTERVAL_PARAMETERS.contains(&name.as_str()) {
             let message = format!("`{name}` is bound by the program and cannot be a variable");
             found.push(Diagnostic::error(code::DUPLICATE_NAME, message).at(variable.place.clone()));
         }

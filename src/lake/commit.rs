@@ -223,6 +223,9 @@ pub struct Part {
     pub rows: u64,
     /// The files, at least one.
     pub files: Vec<FileEntry>,
+    /// The files of each source that made the rows of an interval, by their marks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub read: BTreeMap<NodeName, Vec<String>>,
     /// Fields a newer program wrote.
     #[serde(flatten)]
     pub extra: Extra,

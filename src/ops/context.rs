@@ -44,7 +44,18 @@ impl Asked {
     pub(super) async fn request(&self, lake: &Lake, common: &Common) -> Result<Request, Error> {
         let failed = last_failures(lake, common, &self.pipeline().name).await?;
         let (selection, refresh, purpose) = (self.selection.clone(), common.refresh, common.purpose);
-        Ok(Request { selection, refresh, purpose, failed })
+        Ok(Request { selection, refresh, purpose, failed, span: common.span })
+    }
+
+    /// The same, looking from another day.
+    ///
+    /// # Errors
+    ///
+    /// Returns a time that is none.
+    pub(super) fn looking_from(&self, around: &Surroundings, common: &Common) -> Result<Self, Error> {
+        let times = times(around, common, self.pipeline())?;
+        let parameters = project::bind(self.pipeline(), &common.vars, times.0, times.1)?;
+        Ok(Self { graph: self.graph.clone(), selection: self.selection.clone(), times, parameters })
     }
 
     /// Types the project in a pinned or locked world.
@@ -162,6 +173,13 @@ pub(super) fn root(around: &Surroundings, common: &Common, pipeline: &Pipeline) 
     Ok(store::open(location, &around.folder, &around.access()?)?)
 }
 
+/// The most memory a run may use, in bytes.
+pub(super) fn memory(around: &Surroundings, common: &Common, pipeline: Option<&Pipeline>) -> u64 {
+    let of_target = pipeline.and_then(|pipeline| target(common, pipeline).ok()?.memory_limit);
+    let usual = around.machine_memory / 100 * MEMORY_SHARE;
+    common.memory_limit.or(of_target).unwrap_or(usual)
+}
+
 /// An engine within the limits asked for; `scratch` is a folder of its own.
 pub(super) fn engine(
     around: &Surroundings,
@@ -169,10 +187,8 @@ pub(super) fn engine(
     pipeline: Option<&Pipeline>,
     scratch: &Path,
 ) -> Result<Engine, Error> {
-    let of_target = pipeline.and_then(|pipeline| target(common, pipeline).ok()?.memory_limit);
-    let usual = around.machine_memory / 100 * MEMORY_SHARE;
     let options = EngineOptions {
-        memory_limit: common.memory_limit.or(of_target).unwrap_or(usual),
+        memory_limit: memory(around, common, pipeline),
         threads: common.threads.unwrap_or(around.machine_threads).max(1),
         scratch: scratch.to_owned(),
         values: common.values,

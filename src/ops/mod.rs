@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::Values;
-use crate::interval::Instant;
+use crate::interval::{Instant, Interval};
 use crate::lake::Holder;
 use crate::plan::{Asked, Observer, Purpose, Refresh};
 use crate::store::Access;
@@ -44,7 +44,7 @@ mod test;
 mod verify;
 
 pub use apply::apply;
-pub use backfill::{BackfillRequest, Backfilled, Every, backfill};
+pub use backfill::{BackfillRequest, Backfilled, Every, Versions, backfill};
 pub use check::{Checked, SchemaOrigin, check};
 pub use connect::{Connection, connect};
 pub use demo::{Demo, DemoEnd, DemoRequest, Headlines, Made, OnProgress, SourceSize, TierSize, demo};
@@ -131,6 +131,8 @@ pub struct Common {
     pub refresh: Refresh,
     /// What tables are built for.
     pub purpose: Purpose,
+    /// The time whose intervals a backfill builds.
+    pub span: Option<Interval>,
     /// Streams within a step.
     pub threads: Option<usize>,
     /// The most memory to use, in bytes.
@@ -159,6 +161,7 @@ impl Common {
             as_of: asked.as_of,
             known_at: asked.known_at,
             vars: asked.vars,
+            span: asked.span,
             saved_times: Some(times),
             ..self.clone()
         }

@@ -56,5 +56,6 @@ pub(super) fn as_typed(common: &Common) -> Asked {
         as_of: common.as_of,
         known_at: common.known_at,
         vars: common.vars,
+        span: common.span,
     }
 }

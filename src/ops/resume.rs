@@ -48,6 +48,11 @@ pub async fn resume(around: &Surroundings, common: &Common, run: &str) -> Result
         let older = Diagnostic::error(code::NOTHING_TO_RESUME, message);
         return Err(older.help("run again: `goodwill run`").into());
     };
+    if intent.plan.get("days").is_some() {
+        let message = format!("run `{}` is a backfill that publishes one version", intent.run_id);
+        let found = Diagnostic::error(code::NOTHING_TO_RESUME, message);
+        return Err(found.help("repeat the backfill: it goes on with what it has written").into());
+    }
     let times = (intent.as_of, intent.known_at);
     if purpose == Purpose::Backfill {
         let text = "this is one day of a backfill: repeat the backfill for the days that are left".to_owned();
@@ -144,7 +149,7 @@ impl BrokenOff {
             return Ok(anew("a clean-up took it for dead"));
         }
         let resumed = run::resumed(lake, attempt).await?;
-        let done = published().filter(|step| resumed.files(step).is_some()).count();
+        let done = published().filter(|step| resumed.is_done(step)).count();
         let mut text = format!(
             "going on with run `{run_id}`: {done} of {} done before",
             counted(published().count(), "table")

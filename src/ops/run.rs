@@ -23,7 +23,7 @@ use crate::state::{self, State};
 use crate::store::Store;
 
 /// How often a run plans again after another published first.
-const RACES: usize = 5;
+pub(super) const RACES: usize = 5;
 
 /// A run that ended.
 #[derive(Debug, Clone)]
@@ -57,22 +57,7 @@ pub(super) enum Way<'a> {
 
 /// Runs what is asked for.
 pub(super) async fn conduct(around: &Surroundings, common: &Common, way: Way<'_>) -> Result<Ran, Error> {
-    let asked = context::asked(around, common)?;
-    let word = (around.fresh_word)();
-    let run_id = match way {
-        Way::BrokenOff(broken) => broken.run_id.clone(),
-        Way::Anew | Way::Saved(_) => word.clone(),
-    };
-    let walk = Walk {
-        sources: context::sources(around, common, asked.pipeline())?,
-        lake: Lake::at(context::root(around, common, asked.pipeline())?),
-        attempt: attempt(&word)?,
-        around,
-        common,
-        way,
-        asked,
-        run_id,
-    };
+    let walk = Walk::of(around, common, way)?;
     let hold = Hold::default();
     // It holds a lot while it waits: not on the stack of everybody who waits for it.
     let ended = Box::pin(walk.to_the_end(&hold)).await;
@@ -81,14 +66,14 @@ pub(super) async fn conduct(around: &Surroundings, common: &Common, way: Way<'_>
 }
 
 /// A run, its request judged.
-struct Walk<'a> {
-    around: &'a Surroundings,
+pub(super) struct Walk<'a> {
+    pub(super) around: &'a Surroundings,
     common: &'a Common,
     way: Way<'a>,
-    asked: Asked,
+    pub(super) asked: Asked,
     sources: Store,
-    lake: Lake,
-    run_id: String,
+    pub(super) lake: Lake,
+    pub(super) run_id: String,
     attempt: AttemptId,
 }
 
@@ -100,7 +85,27 @@ struct Decided {
     late: Diagnostics,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    /// Judges what is asked for.
+    pub(super) fn of(around: &'a Surroundings, common: &'a Common, way: Way<'a>) -> Result<Self, Error> {
+        let asked = context::asked(around, common)?;
+        let word = (around.fresh_word)();
+        let run_id = match way {
+            Way::BrokenOff(broken) => broken.run_id.clone(),
+            Way::Anew | Way::Saved(_) => word.clone(),
+        };
+        Ok(Self {
+            sources: context::sources(around, common, asked.pipeline())?,
+            lake: Lake::at(context::root(around, common, asked.pipeline())?),
+            attempt: attempt(&word)?,
+            around,
+            common,
+            way,
+            asked,
+            run_id,
+        })
+    }
+
     async fn to_the_end(&self, hold: &Hold) -> Result<Ran, Error> {
         let around = self.around;
         around.observer.notice(Event::Phase(Phase::Recover));
@@ -134,6 +139,7 @@ impl Walk<'_> {
                 stop: around.stop.clone(),
                 mode: mode(self.common),
                 resumed,
+                turn: run::Turn::default(),
             };
             match run::execute(&job).await? {
                 Ended::Done(mut outcome) => {
@@ -152,7 +158,7 @@ impl Walk<'_> {
 
     /// Takes the lease, makes the root ready and looks at the sources, all at once: on a far store
     /// each takes its time.
-    async fn begin(&self, hold: &Hold) -> Result<State, Error> {
+    pub(super) async fn begin(&self, hold: &Hold) -> Result<State, Error> {
         let named = (self.run_id.as_str(), &self.attempt);
         let pipeline = &self.asked.pipeline().name;
         let leasing = Leasing::of(self.around, self.common, &self.lake, pipeline, named)?;
@@ -176,7 +182,7 @@ impl Walk<'_> {
         if recovered.version == known { Ok(last) } else { Ok(self.lake.last_commit().await?) }
     }
 
-    async fn look_again(&self) -> Result<State, Error> {
+    pub(super) async fn look_again(&self) -> Result<State, Error> {
         let last = self.lake.last_commit().await?;
         Ok(state::pin(&self.asked.graph, &self.sources, last).await?)
     }
@@ -208,7 +214,7 @@ impl Walk<'_> {
     }
 
     /// What a lost race means: another plan, but for one that was saved.
-    fn lost(&self, version: u64) -> Result<(), Error> {
+    pub(super) fn lost(&self, version: u64) -> Result<(), Error> {
         if let Way::Saved(_) = self.way {
             let message = format!("another run published version {version} while this plan was applied");
             let lost = Diagnostic::error(code::LOST_RACE, message);
@@ -220,11 +226,11 @@ impl Walk<'_> {
     }
 }
 
-fn attempt(word: &str) -> Result<AttemptId, Error> {
+pub(super) fn attempt(word: &str) -> Result<AttemptId, Error> {
     AttemptId::parse(word).map_err(|cause| Diagnostic::error(code::BUG, cause.to_string()).into())
 }
 
-const fn mode(common: &Common) -> Mode {
+pub(super) const fn mode(common: &Common) -> Mode {
     Mode {
         on_failure: match common.on_failure {
             OnFailure::GoOn => AfterFailure::GoOn,
@@ -237,7 +243,7 @@ const fn mode(common: &Common) -> Mode {
     }
 }
 
-fn nothing_to_do(
+pub(super) fn nothing_to_do(
     around: &Surroundings,
     run_id: String,
     plan: Plan,
@@ -270,7 +276,7 @@ fn tell(around: &Surroundings, recovered: &Recovered) {
 }
 
 /// Writes the run's documents. Nothing here can change the outcome: a failure is told, no more.
-async fn tell_the_world(around: &Surroundings, lake: &Lake, state: &State, outcome: &Outcome) {
+pub(super) async fn tell_the_world(around: &Surroundings, lake: &Lake, state: &State, outcome: &Outcome) {
     lake::step("before_receipt");
     let documents = [
         ("receipt.json", report::receipt(outcome, state)),

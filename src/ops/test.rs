@@ -267,7 +267,11 @@ pub fn broken_audit(result: &AuditResult) -> Diagnostic {
     let rows = count(result.broken, "row");
     let message = format!("{rows} {breaks} `{}` of `{}`", result.audit, result.model);
     let found = Diagnostic::error(code::AUDIT_FAILED, message);
-    result.examples.iter().fold(found, |found, row| found.help(format!("for example {row}")))
+    let found = result.examples.iter().fold(found, |found, row| found.help(format!("for example {row}")));
+    match &result.help {
+        Some(help) => found.help(help.clone()),
+        None => found,
+    }
 }
 
 /// A source with too many rejected rows as a finding, with the rules they break.

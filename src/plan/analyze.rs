@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
-use super::{TypedGraph, TypedModel};
+use super::{TypedGraph, TypedModel, intervals};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, code, nearest};
 use crate::engine::{self, Relation, Typed};
 use crate::graph::{Graph, Input, Node};
@@ -69,6 +69,20 @@ pub fn retype(
     sources: &BTreeMap<NodeName, SchemaRef>,
     parameters: &Parameters,
 ) -> Result<Typed, Diagnostics> {
+    let zone = &graph.project().pipeline.time_zone;
+    let as_of = crate::query::instant("as_of", parameters);
+    let last = model.incremental.zip(as_of).and_then(|(incremental, as_of)| {
+        incremental.batch.intervals(incremental.begin, as_of, zone).pop()
+    });
+    // A test of an incremental model is of the last interval before the day it looks from.
+    let parameters = &match (last, model.incremental) {
+        (Some(last), _) => intervals::with_interval(parameters, last, |at| at.day_in(zone)),
+        (None, Some(incremental)) => {
+            let first = incremental.batch.first_interval(incremental.begin, zone);
+            intervals::with_interval(parameters, first, |at| at.day_in(zone))
+        }
+        (None, None) => parameters.clone(),
+    };
     let mut relations = relations(graph, graph.inputs(&model.name), sources);
     // A row of a test leaves columns out: what is never null in the data may be null here.
     for relation in &mut relations {
@@ -100,9 +114,16 @@ fn type_model(
     parameters: &Parameters,
 ) -> Result<TypedModel, Diagnostics> {
     let mut found = Diagnostics::default();
-    let relations = relations(graph, graph.inputs(&model.name), sources);
-    let query =
-        engine::analyze(&model.query, &relations, parameters).and_then(|typed| conform(&typed, model));
+    let query = match &model.incremental {
+        // Any interval does: the types are the same in all.
+        Some(incremental) => {
+            let zone = &graph.project().pipeline.time_zone;
+            let first = incremental.batch.first_interval(incremental.begin, zone);
+            let parameters = intervals::with_interval(parameters, first, |at| at.day_in(zone));
+            type_query(graph, model, sources, &parameters)
+        }
+        None => type_query(graph, model, sources, parameters),
+    };
     let query = found.keep(query);
     let mut audits = Vec::new();
     for (audit, inputs) in model.audits.iter().zip(graph.audit_inputs(&model.name)) {
@@ -110,7 +131,7 @@ fn type_model(
             audits.push(None);
             continue;
         };
-        let relations = self::relations(graph, inputs, sources);
+        let relations = relations(graph, inputs, sources);
         let typed = engine::analyze(query, &relations, parameters)
             .map_err(|found| at_audit(&found, &audit.name, &audit.place));
         audits.push(found.keep(typed).map(Arc::new));
@@ -119,6 +140,17 @@ fn type_model(
         Some(query) => found.or_ok(TypedModel { query: Arc::new(query), audits }),
         None => Err(found),
     }
+}
+
+/// Types the query of a model, ending in casts to its contract.
+pub(super) fn type_query(
+    graph: &Graph,
+    model: &Model,
+    sources: &BTreeMap<NodeName, SchemaRef>,
+    parameters: &Parameters,
+) -> Result<Typed, Diagnostics> {
+    let relations = relations(graph, graph.inputs(&model.name), sources);
+    engine::analyze(&model.query, &relations, parameters).and_then(|typed| conform(&typed, model))
 }
 
 /// Types the rule of each segment alone, so that all mistakes are found at once.

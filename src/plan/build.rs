@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    FORMAT, Intake, LeftOut, MadeFrom, MemoryClass, Plan, Purpose, Reason, Recheck, Refresh, Request,
-    Skipped, Step, StepKind, TypedGraph, WhySkipped, fingerprint, history, left_out,
+    FORMAT, Intake, IntervalStep, LeftOut, MemoryClass, Plan, Purpose, Reason, Recheck, Refresh, Request,
+    Skipped, Step, StepKind, TypedGraph, WhySkipped, fingerprint, history, ledger, left_out, stale,
 };
 use crate::count::counted;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
@@ -24,16 +24,18 @@ use crate::state::State;
 /// Returns selections that match nothing, tables that belong to another pipeline, and tables
 /// published by name that read a model left out for want of an optional source.
 pub fn build(typed: &TypedGraph, state: &State, request: &Request) -> Result<Plan, Diagnostics> {
-    let made_from = fingerprint::made_from(typed, state);
+    let made = ledger::made_from(typed, state);
     let left_out = left_out::left_out(typed, state)?;
-    let world = World { typed, state, made_from, left_out: &left_out };
+    let mut world = World { typed, state, made, left_out: &left_out, stale: BTreeMap::new() };
+    world.find_stale();
     let modified = modified(&typed.graph, state.last.as_ref());
     let facts = Facts { modified, failed: request.failed.clone() };
     let selected = request.selection.evaluate(&typed.graph, &facts)?;
     world.refuse_foreign(&selected)?;
     let reasons = world.reasons(&selected, request);
     world.refuse_unfit(&reasons, request.refresh)?;
-    let steps = world.steps(&reasons, request.purpose);
+    world.refuse_early(&reasons)?;
+    let steps = world.steps(&reasons, &selected, request);
     let rechecks = match request.purpose {
         Purpose::Run => world.rechecks(&reasons),
         // No table is replaced.
@@ -66,9 +68,13 @@ pub fn modified(graph: &Graph, last: Option<&Commit>) -> BTreeSet<NodeName> {
     let modified = graph.models().filter(|model| match entry(model) {
         None => model.visibility == Visibility::Published,
         Some(entry) => {
+            let now = fingerprint::definition(model);
+            let is_other = |part: &Part| part.made_from.definition != now;
+            if model.is_incremental() {
+                return entry.parts.iter().any(is_other);
+            }
             // Snapshots are kept by day: the last one is the newest.
-            let then = entry.parts.last().map(|part| part.made_from.definition.as_str());
-            then != Some(fingerprint::definition(model).as_str())
+            entry.parts.last().is_none_or(is_other)
         }
     });
     modified.map(|model| model.name.clone()).collect()
@@ -77,8 +83,10 @@ pub fn modified(graph: &Graph, last: Option<&Commit>) -> BTreeSet<NodeName> {
 struct World<'a> {
     typed: &'a TypedGraph,
     state: &'a State,
-    made_from: BTreeMap<NodeName, MadeFrom>,
+    made: ledger::Made,
     left_out: &'a [LeftOut],
+    /// The intervals of each published table that are not what they would be now.
+    stale: BTreeMap<NodeName, Vec<IntervalStep>>,
 }
 
 impl World<'_> {
@@ -96,7 +104,19 @@ impl World<'_> {
     }
 
     fn fingerprint(&self, model: &NodeName) -> String {
-        self.made_from.get(model).map(fingerprint::fingerprint).unwrap_or_default()
+        self.made.models.get(model).map(fingerprint::fingerprint).unwrap_or_default()
+    }
+
+    fn slots(&self, model: &NodeName) -> &[ledger::Slot] {
+        self.made.slots.get(model).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn find_stale(&mut self) {
+        let stale = self.published().filter(|model| model.is_incremental()).map(|model| {
+            let (slots, entry) = (self.slots(&model.name), self.entry(&model.name));
+            (model.name.clone(), stale::steps(slots, entry, self.state, Refresh::Needed, None))
+        });
+        self.stale = stale.collect();
     }
 
     /// Why the published `model` is not what this project and these inputs give; `None` if it is.
@@ -104,7 +124,12 @@ impl World<'_> {
         let Some(entry) = self.entry(model) else {
             return Some(Reason::Missing);
         };
-        let Some(part) = self.current(model) else {
+        if let Some(stale) = self.stale.get(model) {
+            // Intervals of a time that is not looked at, from a later day or from before what is kept.
+            let others = entry.parts.len() != self.slots(model).len();
+            return stale::overall(stale).or_else(|| others.then_some(Reason::ParametersChanged));
+        }
+        let Some(part) = self.current(model).and_then(|parts| parts.into_iter().next()) else {
             let has_other = entry.parts.iter().any(|part| matches!(part.slice, Slice::Snapshot { .. }));
             let is_snapshot = self.typed.graph.model(model).is_some_and(Model::is_snapshot);
             let only_day = is_snapshot && has_other;
@@ -113,20 +138,11 @@ impl World<'_> {
         if part.fingerprint == self.fingerprint(model) {
             return None;
         }
-        let now = self.made_from.get(model)?;
-        let then = &part.made_from;
-        Some(if then.definition != now.definition {
-            Reason::DefinitionChanged
-        } else if then.parameters != now.parameters {
-            Reason::ParametersChanged
-        } else {
-            let changed = now.inputs.iter().filter(|(name, now)| then.inputs.get(*name) != Some(now));
-            Reason::InputAdvanced { inputs: changed.map(|(name, _)| name.clone()).collect() }
-        })
+        Some(stale::difference(&part.made_from, self.made.models.get(model)?))
     }
 
-    /// The published rows of `model` that this run would replace.
-    fn current(&self, model: &NodeName) -> Option<&Part> {
+    /// The published rows of `model` as seen from here.
+    fn current(&self, model: &NodeName) -> Option<Vec<&Part>> {
         self.typed.current(self.typed.graph.model(model)?, self.entry(model)?)
     }
 
@@ -164,6 +180,20 @@ impl World<'_> {
         found.or_ok(())
     }
 
+    /// Refuses to look from before the first interval of a table.
+    fn refuse_early(&self, reasons: &BTreeMap<NodeName, Reason>) -> Result<(), Diagnostics> {
+        let early = self.typed.graph.models().filter(|model| {
+            model.is_incremental() && reasons.contains_key(&model.name) && self.slots(&model.name).is_empty()
+        });
+        let refused = early.filter_map(|model| {
+            let begin = model.incremental?.begin;
+            let message = format!("`{}` begins on {begin}, and what is looked from is not after it", model.name);
+            let early = Diagnostic::error(code::BAD_REQUEST, message).at(model.place.clone());
+            Some(early.help("look from a later day, or let it `begin` earlier"))
+        });
+        refused.collect::<Diagnostics>().or_ok(())
+    }
+
     fn refuse_foreign(&self, selected: &BTreeSet<NodeName>) -> Result<(), Diagnostics> {
         let ours = &self.typed.graph.project().pipeline.name;
         let mut found = Diagnostics::default();
@@ -182,14 +212,19 @@ impl World<'_> {
     /// Every model that is computed, with the reason.
     fn reasons(&self, selected: &BTreeSet<NodeName>, request: &Request) -> BTreeMap<NodeName, Reason> {
         let mut reasons = BTreeMap::new();
-        let wanted = |model: &&Model| match request.purpose {
-            Purpose::Run => true,
-            Purpose::Backfill => model.is_snapshot(),
+        let wanted = |model: &&Model| match (request.purpose, request.span) {
+            (Purpose::Run, _) => true,
+            (Purpose::Backfill, None) => model.is_snapshot(),
+            (Purpose::Backfill, Some(_)) => model.is_incremental(),
         };
         let models = self.published().filter(|model| selected.contains(&model.name)).filter(wanted);
         for model in models {
-            let change = self.change(&model.name);
-            let requested = (request.refresh == Refresh::Full).then_some(Reason::Requested);
+            let change = match request.span {
+                Some(_) => stale::overall(&self.intervals(model, request)),
+                None => self.change(&model.name),
+            };
+            let is_full = request.refresh == Refresh::Full && request.span.is_none();
+            let requested = is_full.then_some(Reason::Requested);
             if let Some(reason) = change.or(requested) {
                 reasons.insert(model.name.clone(), reason);
             }
@@ -240,15 +275,30 @@ impl World<'_> {
         needed
     }
 
-    fn steps(&self, reasons: &BTreeMap<NodeName, Reason>, purpose: Purpose) -> Vec<Step> {
+    fn steps(
+        &self,
+        reasons: &BTreeMap<NodeName, Reason>,
+        selected: &BTreeSet<NodeName>,
+        request: &Request,
+    ) -> Vec<Step> {
         let models = self.typed.graph.models();
         let steps = models.filter_map(|model| {
-            reasons.get(&model.name).map(|reason| self.step(model, reason.clone(), purpose))
+            let reason = reasons.get(&model.name)?;
+            // What is only read is brought up to date; what is asked for may be built whole again.
+            let needed = Request { refresh: Refresh::Needed, span: None, ..request.clone() };
+            let is_asked = selected.contains(&model.name);
+            Some(self.step(model, reason.clone(), (if is_asked { request } else { &needed }, is_asked)))
         });
         steps.collect()
     }
 
-    fn step(&self, model: &Model, reason: Reason, purpose: Purpose) -> Step {
+    /// The intervals of `model` that are computed.
+    fn intervals(&self, model: &Model, request: &Request) -> Vec<IntervalStep> {
+        let (slots, entry) = (self.slots(&model.name), self.entry(&model.name));
+        stale::steps(slots, entry, self.state, request.refresh, request.span)
+    }
+
+    fn step(&self, model: &Model, reason: Reason, (request, is_asked): (&Request, bool)) -> Step {
         let sources = self.typed.graph.sources_read(&model.name);
         let read = sources.iter().filter_map(|name| self.state.sources.get(name));
         let (rows, bytes) =
@@ -256,15 +306,19 @@ impl World<'_> {
         let inputs = self.typed.graph.inputs(&model.name).iter();
         Step {
             model: model.name.clone(),
-            kind: match (model.visibility, purpose) {
+            kind: match (model.visibility, request.purpose) {
                 (Visibility::Published, Purpose::Run) => StepKind::Publish,
                 (Visibility::Published, Purpose::Backfill) if model.is_snapshot() => StepKind::Publish,
+                (Visibility::Published, Purpose::Backfill) if is_asked && request.span.is_some() => {
+                    StepKind::Publish
+                }
                 _ => StepKind::Intermediate,
             },
+            intervals: model.is_incremental().then(|| self.intervals(model, request)),
             snapshot: model.is_snapshot().then(|| self.typed.snapshot_day()),
             reason,
             fingerprint: self.fingerprint(&model.name),
-            made_from: self.made_from.get(&model.name).cloned().unwrap_or_default(),
+            made_from: self.made.models.get(&model.name).cloned().unwrap_or_default(),
             inputs: inputs.map(|input| input.node.to_string()).collect(),
             source_rows: rows,
             source_bytes: bytes,

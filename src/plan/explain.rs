@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Plan, Purpose, Reason, Step, StepKind, WhySkipped};
+use super::{IntervalStep, Plan, Purpose, Reason, Step, StepKind, WhySkipped};
 use crate::count::{count, counted};
+use crate::interval::{self, Instant};
 
 /// The plan as a table for people.
 #[must_use]
@@ -67,8 +68,43 @@ fn steps(text: &mut String, plan: &Plan) {
         };
         let reads = reads(step);
         let _ = writeln!(text, "  {verb} {:<width$}  {}{reads}", step.model.as_str(), reason(&step.reason));
+        if let Some(intervals) = &step.intervals {
+            self::intervals(text, intervals, plan);
+        }
     }
 }
+
+/// Intervals that follow each other for the same reason are told together.
+fn intervals(text: &mut String, intervals: &[IntervalStep], plan: &Plan) {
+    let zone = interval::parse_zone(&plan.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    let day = |at: Instant| at.date_in(&zone).map_or_else(|| at.to_string(), |day| day.to_string());
+    let continues = |before: &IntervalStep, next: &IntervalStep| {
+        before.interval.end == next.interval.start
+            && before.reason == next.reason
+            && before.files == next.files
+    };
+    let groups: Vec<&[IntervalStep]> = intervals.chunk_by(continues).collect();
+    for group in groups.iter().take(SHOWN) {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+        let (from, to) = (day(first.interval.start), day(last.interval.end));
+        let why = match &first.reason {
+            Reason::MissingIntervals { .. } => "never published".to_owned(),
+            Reason::StillOpen => "was still open".to_owned(),
+            Reason::DefinitionChanged => "SQL, contract, audits or program changed".to_owned(),
+            other => reason(other),
+        };
+        let files = if first.files.is_empty() { String::new() } else { format!(": {}", some(&first.files)) };
+        let count = counted(group.len(), "interval");
+        let _ = writeln!(text, "           {from} to {to}, {count}: {why}{files}");
+    }
+    if groups.len() > SHOWN {
+        let rest: usize = groups.iter().skip(SHOWN).map(|group| group.len()).sum();
+        let _ = writeln!(text, "           and {} more", counted(rest, "interval"));
+    }
+}
+
+/// How many groups of intervals of one table are told.
+const SHOWN: usize = 12;
 
 fn reads(step: &Step) -> String {
     if step.source_rows == 0 {
@@ -94,6 +130,9 @@ fn reason(reason: &Reason) -> String {
     match reason {
         Reason::Missing => "was never published".to_owned(),
         Reason::MissingSnapshot => "has no snapshot of this day yet".to_owned(),
+        Reason::MissingIntervals { count: 1 } => "an interval was never published".to_owned(),
+        Reason::MissingIntervals { count } => format!("{count} intervals were never published"),
+        Reason::StillOpen => "its last intervals were still open".to_owned(),
         Reason::DefinitionChanged => "its SQL, contract or audits changed, or the program".to_owned(),
         Reason::ParametersChanged => "a parameter it uses changed".to_owned(),
         Reason::InputAdvanced { inputs } => format!("changed input: {}", some(inputs)),

@@ -13,7 +13,7 @@ use crate::engine;
 use crate::graph::{Graph, Input, Node};
 use crate::ident::{NodeName, VariableName};
 use crate::lake::Part;
-use crate::project::{CURRENCY, Located, Model, Rule, Source, quality};
+use crate::project::{CURRENCY, Located, Model, Rule, Source, SourceContract, Window, quality};
 use crate::query::{Parameters, Query};
 use crate::state::State;
 
@@ -27,7 +27,7 @@ pub fn sha256_hex(content: &[u8]) -> String {
 }
 
 /// Hashes parts so that no two different lists of parts give the same text.
-fn hash(parts: &[&str]) -> String {
+pub(super) fn hash(parts: &[&str]) -> String {
     let mut content = String::new();
     for part in parts {
         let _ = write!(content, "{}:{part};", part.len());
@@ -47,7 +47,15 @@ pub(super) fn definition(model: &Model) -> String {
         })
         .collect();
     let audits = audits.join("\n");
-    let kept = format!("{:?}", model.materialization);
+    let mut kept = format!("{:?}", model.materialization);
+    if let Some(timing) = &model.timing {
+        // How many intervals there are, and when they are built again, changes the rows of none.
+        let windows = timing.inputs.iter().map(|(name, window)| {
+            let Window { days_before, days_after, .. } = window.value;
+            format!("{name} {days_before} {days_after}")
+        });
+        kept = format!("{kept} {} {}", timing.column, windows.collect::<Vec<_>>().join(", "));
+    }
     hash(&[model.query.file.text(), &contract, &audits, &kept, engine::VERSION])
 }
 
@@ -75,24 +83,24 @@ pub(super) fn parameters(parameters: &Parameters) -> String {
     hash(&values.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// What every model is made from, models inputs first.
-pub(super) fn made_from(typed: &TypedGraph, state: &State) -> BTreeMap<NodeName, MadeFrom> {
-    let mut all: BTreeMap<NodeName, MadeFrom> = BTreeMap::new();
-    for model in typed.graph.models() {
-        let inputs = typed.graph.inputs(&model.name).iter();
-        let inputs =
-            inputs.map(|input| (input.table.to_string(), input_fingerprint(typed, input, state, &all)));
-        let made_from = MadeFrom {
-            definition: definition(model),
-            parameters: used_parameters(typed, model),
-            inputs: inputs.collect(),
-        };
-        all.insert(model.name.clone(), made_from);
+/// What a model that is computed whole is made from; `made` are the models it may read.
+pub(super) fn whole(
+    typed: &TypedGraph,
+    state: &State,
+    model: &Model,
+    made: &BTreeMap<NodeName, MadeFrom>,
+) -> MadeFrom {
+    let inputs = typed.graph.inputs(&model.name).iter();
+    let inputs = inputs.map(|read| (read.table.to_string(), input(typed, read, state, made)));
+    MadeFrom {
+        definition: definition(model),
+        parameters: used_parameters(typed, model),
+        inputs: inputs.collect(),
     }
-    all
 }
 
-fn input_fingerprint(
+/// The fingerprint of an input that is read whole.
+pub(super) fn input(
     typed: &TypedGraph,
     input: &Input,
     state: &State,
@@ -131,15 +139,30 @@ pub(super) fn source(typed: &TypedGraph, name: &NodeName, state: &State) -> Stri
     else {
         return pinned;
     };
+    let [table, checks, rest] = promises(typed, declared, contract);
+    let mut parts = vec![pinned, table, checks, rest];
+    parts.extend(declared.parents().map(|parent| source(typed, parent, state)));
+    hash(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The fingerprint of what a source promises: of how its files are read.
+pub(super) fn contract_of(typed: &TypedGraph, source: &Source) -> String {
+    let column = |column: &Option<Located<String>>| column.as_ref().map(|column| column.value.clone());
+    match &source.contract {
+        None => format!("{:?}", (column(&source.event_time), column(&source.ingested_at))),
+        Some(contract) => hash(&promises(typed, source, contract).each_ref().map(String::as_str)),
+    }
+}
+
+/// Columns, rules, and what else decides how rows are read.
+fn promises(typed: &TypedGraph, declared: &Source, contract: &SourceContract) -> [String; 3] {
     let table = serde_json::to_string(&contract.table).unwrap_or_default();
     let checks: Vec<String> = contract.rules.iter().map(|rule| format!("{:?}", rule.check)).collect();
     let currency = VariableName::parse(CURRENCY).ok().and_then(|name| typed.parameters.get(&name));
     let column = |column: &Option<Located<String>>| column.as_ref().map(|column| column.value.clone());
     let times = (column(&declared.event_time), column(&declared.ingested_at), &contract.dated_by);
     let rest = format!("{times:?} {:?} {currency:?} {:?}", contract.totals, contract.optional_columns);
-    let mut parts = vec![pinned, table, checks.join("\n"), rest];
-    parts.extend(declared.parents().map(|parent| source(typed, parent, state)));
-    hash(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+    [table, checks.join("\n"), rest]
 }
 
 /// The fingerprint of what is told of the sources.
@@ -172,9 +195,7 @@ pub(super) fn fingerprint(made_from: &MadeFrom) -> String {
 
 /// The values of the parameters a model's SQL names, and of those that cut its sources.
 fn used_parameters(typed: &TypedGraph, model: &Model) -> String {
-    let audits = model.audits.iter().filter_map(|audit| audit.query());
-    let queries = std::iter::once(&model.query).chain(audits);
-    let mut names: BTreeSet<&str> = queries.flat_map(named).collect();
+    let mut names = named_parameters(model);
     for source in sources(&typed.graph, &model.name) {
         names.extend(source.event_time.as_ref().map(|_| "as_of"));
         names.extend(source.ingested_at.as_ref().map(|_| "known_at"));
@@ -186,6 +207,18 @@ fn used_parameters(typed: &TypedGraph, model: &Model) -> String {
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     parameters(&used)
+}
+
+/// The parameters that a model's SQL and its audits name.
+pub(super) fn named_parameters(model: &Model) -> BTreeSet<&str> {
+    let audits = model.audits.iter().filter_map(|audit| audit.query());
+    std::iter::once(&model.query).chain(audits).flat_map(named).collect()
+}
+
+/// Whether a source that a model reads, or one that its rows refer to, has rows that were not known
+/// from the beginning.
+pub(super) fn is_cut_by_known_at(typed: &TypedGraph, model: &Model) -> bool {
+    sources(&typed.graph, &model.name).iter().any(|source| source.ingested_at.is_some())
 }
 
 fn named(query: &Query) -> impl Iterator<Item = &str> {

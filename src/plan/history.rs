@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::TypedGraph;
+use super::{Purpose, Step, TypedGraph, intervals};
 use crate::interval::Instant;
 use crate::lake::{Part, Slice, TableEntry};
 use crate::project::{ColumnType, Contract, Model, Nullability};
@@ -22,11 +22,30 @@ impl TypedGraph {
         if model.is_snapshot() { Slice::Snapshot { as_of: self.snapshot_day() } } else { Slice::Whole }
     }
 
-    /// The rows of `entry` that a run that looks from here would replace; `None` if there are none.
+    /// The rows of `entry` as seen from here, in order: the whole table, the day's snapshot, or every
+    /// interval; `None` if any of it is missing.
     #[must_use]
-    pub fn current<'a>(&self, model: &Model, entry: &'a TableEntry) -> Option<&'a Part> {
+    pub fn current<'a>(&self, model: &Model, entry: &'a TableEntry) -> Option<Vec<&'a Part>> {
+        if model.is_incremental() {
+            return self.current_intervals(model, entry);
+        }
         let slice = self.slice(model);
-        entry.parts.iter().find(|part| part.slice == slice)
+        entry.parts.iter().find(|part| part.slice == slice).map(|part| vec![part])
+    }
+
+    /// The parts of `entry` that stay beside what a step of this plan writes.
+    #[must_use]
+    pub fn beside<'a>(
+        &self,
+        model: &Model,
+        entry: &'a TableEntry,
+        (step, purpose): (&Step, Purpose),
+    ) -> Vec<&'a Part> {
+        match (step.intervals.as_deref(), purpose) {
+            (Some(computed), Purpose::Run) => self.kept_intervals(model, entry, computed).collect(),
+            (Some(computed), Purpose::Backfill) => intervals::beside(entry, computed).collect(),
+            (None, _) => self.kept(model, entry).collect(),
+        }
     }
 
     /// The snapshots of `entry` that stay beside this run's, by day: those that are not too old to be

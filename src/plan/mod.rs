@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Typed;
 use crate::graph::Graph;
 use crate::ident::{NodeName, PipelineName};
-use crate::interval::{self, Instant};
+use crate::lake::Slice;
+use crate::interval::{self, Instant, Interval};
 use crate::query::Parameters;
 
 mod analyze;
@@ -19,9 +20,12 @@ mod build;
 mod explain;
 mod fingerprint;
 mod history;
+mod intervals;
+mod ledger;
 mod left_out;
 mod outcome;
 mod saved;
+mod stale;
 
 pub use crate::lake::MadeFrom;
 pub use analyze::{analyze, input_schemas, relation, retype, source_relation};
@@ -76,6 +80,8 @@ pub struct Request {
     pub purpose: Purpose,
     /// Models that failed in the last run, for `result:error`.
     pub failed: BTreeSet<NodeName>,
+    /// The time whose intervals a backfill builds; without it a backfill is of snapshots.
+    pub span: Option<Interval>,
 }
 
 /// Whether what is published and unchanged is built again.
@@ -171,6 +177,9 @@ pub struct Step {
     /// The day whose snapshot it is, for tables that keep one a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Instant>,
+    /// The intervals to compute, in order, for tables that are kept by them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intervals: Option<Vec<IntervalStep>>,
     /// Why it is computed.
     pub reason: Reason,
     /// The fingerprint of all it is made from.
@@ -185,6 +194,33 @@ pub struct Step {
     pub source_bytes: u64,
     /// How much memory it is expected to want.
     pub memory: MemoryClass,
+}
+
+/// One interval to compute.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct IntervalStep {
+    /// Its rows' times.
+    #[serde(flatten)]
+    pub interval: Interval,
+    /// Why it is computed.
+    pub reason: Reason,
+    /// The files that came, were replaced or are gone since it was built, as far as that is the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// The fingerprint of all it is made from.
+    pub fingerprint: String,
+    /// What it is made from, piece by piece.
+    pub made_from: MadeFrom,
+    /// The files of each source that make its rows, by their marks.
+    pub read: BTreeMap<NodeName, Vec<String>>,
+}
+
+impl IntervalStep {
+    /// Which rows of the table they are.
+    #[must_use]
+    pub const fn slice(&self) -> Slice {
+        Slice::Interval { start: self.interval.start, end: self.interval.end }
+    }
 }
 
 /// Whether a step's result is published.
@@ -217,6 +253,13 @@ pub enum Reason {
     Missing,
     /// Its snapshot of the day looked from was never published; those of other days were.
     MissingSnapshot,
+    /// Intervals of it were never published; others were.
+    MissingIntervals {
+        /// How many.
+        count: usize,
+    },
+    /// The day looked from moved, and the interval had not settled.
+    StillOpen,
     /// Its SQL, contract or audits changed, or the program did.
     DefinitionChanged,
     /// A parameter it uses has another value.

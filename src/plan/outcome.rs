@@ -114,6 +114,9 @@ pub struct AuditResult {
     pub broken: u64,
     /// Some of these rows, such as `customer_id = 42`; personal data is left out.
     pub examples: Vec<String>,
+    /// What to do, if the rule is one that the program made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 /// What became of a source with a contract.

@@ -14,7 +14,7 @@ use crate::count::counted;
 use crate::diagnostic::{Diagnostic, Place, SourceFile, code};
 use crate::engine;
 use crate::ident::{AttemptId, NodeName, PipelineName};
-use crate::interval::Instant;
+use crate::interval::{Instant, Interval};
 use crate::state::{SourceState, Standing, State};
 
 /// How many files, sources or variables are named before "and 4 more".
@@ -37,6 +37,9 @@ pub struct Asked {
     pub known_at: Option<String>,
     /// Values of variables, over their defaults.
     pub vars: BTreeMap<String, String>,
+    /// The time whose intervals a backfill builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<Interval>,
 }
 
 /// The world a plan was made in: all that must be the same for it to hold, in words that can be compared.

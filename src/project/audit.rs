@@ -82,6 +82,12 @@ pub(super) fn of_model(
     if spec.config.materialized == Materialized::Snapshot {
         audits.extend(found.keep(context.of_snapshot(pointer)));
     }
+    let event_time = spec.config.event_time.as_ref();
+    if spec.config.materialized == Materialized::Incremental
+        && !event_time.is_some_and(|column| contract.grain.contains(column))
+    {
+        audits.extend(found.keep(context.across_intervals(pointer, &contract.grain)));
+    }
     for (at, test) in spec.data_tests.iter().enumerate() {
         let pointer = format!("{pointer}/data_tests/{at}");
         audits.extend(found.keep(context.of_table(&pointer, test)));
@@ -133,6 +139,17 @@ impl Context<'_> {
              where {SNAPSHOT_DAY} is distinct from $as_of_day group by {SNAPSHOT_DAY}"
         );
         Ok(Audit { name: "snapshot of the day looked from".to_owned(), rule: no_rows(&sql, &place)?, place })
+    }
+
+    /// A key is unique in its interval, and must not be in a second one.
+    fn across_intervals(&self, pointer: &str, grain: &[String]) -> Result<Audit, Diagnostics> {
+        let place = place(self.document, &format!("{pointer}/grain"));
+        let (model, columns) = (self.model, grain.join(", "));
+        let sql = format!(
+            "select {columns}, count(*) as rows from {model} group by {columns} having count(*) > 1"
+        );
+        let name = format!("grain {columns} across intervals");
+        Ok(Audit { name, rule: no_rows(&sql, &place)?, place })
     }
 
     fn of_table(&self, pointer: &str, test: &ModelTest) -> Result<Audit, Diagnostics> {

@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::diagnostic::{Place, SourceFile};
 use crate::ident::{NodeName, PipelineName, VariableName};
+use crate::interval::Batch;
 use crate::query::{Parameters, Query};
 use crate::value::{Value, ValueType};
 
@@ -25,6 +27,7 @@ mod pipeline;
 pub mod quality;
 mod segments;
 mod source;
+mod timing;
 mod unit_test;
 mod variables;
 
@@ -149,6 +152,10 @@ pub struct Model {
     /// For how many days before the newest each snapshot stays, older ones only as of the first day of a
     /// month; `None` if all stay.
     pub keep_days: Option<u32>,
+    /// Which time its rows are of, if a column tells it.
+    pub timing: Option<Timing>,
+    /// Its intervals, if it is kept by them.
+    pub incremental: Option<Incremental>,
     /// Whether people outside may read it.
     pub visibility: Visibility,
     /// Where `publish:` names the model itself, not its folder.
@@ -172,7 +179,55 @@ pub enum Materialization {
     View,
     /// Computed once a run and kept beside the snapshots of earlier days.
     Snapshot,
+    /// Computed and kept interval by interval.
+    Incremental,
 }
+
+/// Which time the rows of a model are of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// The column that tells it: a date or a timestamp, never null.
+    pub column: String,
+    /// What of its inputs makes the rows of a time, by the inputs' names; where one is not named, the
+    /// input's rows of the same time, as far as a column of it tells that.
+    pub inputs: BTreeMap<String, Located<Window>>,
+}
+
+/// What of an input makes the rows of an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// How many days of the calendar before the interval are read.
+    pub days_before: u32,
+    /// How many days after it.
+    pub days_after: u32,
+    /// Whether an interval is built again when the input changes.
+    pub follows_changes: bool,
+    /// Whether a row that is delivered again is of the same time.
+    pub times_are_fixed: bool,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { days_before: 0, days_after: 0, follows_changes: true, times_are_fixed: false }
+    }
+}
+
+/// The intervals a model is kept by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Incremental {
+    /// How long one is.
+    pub batch: Batch,
+    /// The first day of the first.
+    pub begin: Date,
+    /// For how many batches after its own an interval depends on the day looked from.
+    pub lookback: u32,
+    /// How many days before the day looked from an interval may end and stay; `None` if all stay.
+    pub keep_days: Option<u32>,
+}
+
+/// The parameters that tell an incremental model which interval it computes.
+pub const INTERVAL_PARAMETERS: [&str; 4] =
+    ["interval_start", "interval_end", "interval_start_day", "interval_end_day"];
 
 /// The column that tells the day a snapshot looks from.
 pub const SNAPSHOT_DAY: &str = "as_of";
@@ -181,10 +236,24 @@ pub const SNAPSHOT_DAY: &str = "as_of";
 pub const LATEST: &str = "_latest";
 
 impl Model {
+    /// What is read of an input for an interval, by the name the SQL gives it or the node it means.
+    #[must_use]
+    pub fn window(&self, names: &[&str]) -> Window {
+        let inputs = self.timing.as_ref().map(|timing| &timing.inputs);
+        let named = inputs.and_then(|inputs| names.iter().find_map(|name| inputs.get(*name)));
+        named.map_or_else(Window::default, |window| window.value)
+    }
+
     /// Whether the snapshots of earlier days are kept.
     #[must_use]
     pub fn is_snapshot(&self) -> bool {
         self.materialization == Materialization::Snapshot
+    }
+
+    /// Whether it is kept interval by interval.
+    #[must_use]
+    pub const fn is_incremental(&self) -> bool {
+        self.incremental.is_some()
     }
 
     /// The name of the latest snapshot alone; `None` for models that keep none.

@@ -6,6 +6,7 @@ use super::audit;
 use super::contract::{Column, ColumnType, Contract, Nullability, Privacy};
 use super::load::place;
 use super::movement;
+use super::timing;
 use super::pipeline::named;
 use super::{Located, Materialization, Model, SNAPSHOT_DAY, Visibility};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code, nearest};
@@ -120,15 +121,19 @@ fn check(
         Materialized::Table => Materialization::Table,
         Materialized::View => Materialization::View,
         Materialized::Snapshot => Materialization::Snapshot,
+        Materialized::Incremental => Materialization::Incremental,
     };
-    if materialization == Materialization::Snapshot {
-        check_snapshot(written, &contract, found);
-    } else if spec.config.keep.is_some() {
-        let place = place(document, &format!("{pointer}/config/keep"));
-        let message = format!("`{name}` keeps no snapshots, so `keep` says nothing");
-        let wrong = Diagnostic::error(code::WRONG_VALUE, message).at(place);
-        found.push(wrong.help("take it out, or write `materialized: snapshot`"));
+    match materialization {
+        Materialization::Snapshot => check_snapshot(written, &contract, found),
+        Materialization::Table | Materialization::View if spec.config.keep.is_some() => {
+            let place = place(document, &format!("{pointer}/config/keep"));
+            let message = format!("`{name}` keeps no snapshots or intervals, so `keep` says nothing");
+            let wrong = Diagnostic::error(code::WRONG_VALUE, message).at(place);
+            found.push(wrong.help("take it out, or write `materialized: snapshot`"));
+        }
+        Materialization::Table | Materialization::View | Materialization::Incremental => {}
     }
+    let (timing, incremental) = timing::of_model(written, &contract, found);
     let column_place = |at: usize| place(document, &format!("{pointer}/columns/{at}/name"));
     Some(Model {
         name,
@@ -139,6 +144,8 @@ fn check(
         column_places: (0..spec.columns.len()).map(column_place).collect(),
         materialization,
         keep_days: spec.config.keep.map(|keep| keep.days),
+        timing,
+        incremental,
         visibility: Visibility::Internal,
         named: None,
         tags: spec.config.tags.clone(),

@@ -244,6 +244,8 @@ impl Makes<'_> {
             place: self.of.clone(),
             materialization: Materialization::Table,
             keep_days: None,
+            timing: None,
+            incremental: None,
             visibility: Visibility::Internal,
             named: None,
             tags: Vec::new(),

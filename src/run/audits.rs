@@ -12,9 +12,10 @@ use crate::diagnostic::{Diagnostics, Place};
 use crate::engine::{Broken, ColumnLineage, RowCheck, Share, Typed, Values};
 use crate::graph::Graph;
 use crate::ident::NodeName;
-use crate::plan::{AuditResult, Event};
-use crate::project::{Audit, Model, Privacy, Rule};
-use crate::query::TableName;
+use crate::interval::{Instant, Interval};
+use crate::plan::{AuditResult, Event, TypedGraph};
+use crate::project::{Audit, ColumnType, Model, Privacy, Rule};
+use crate::query::{TableName, Value};
 
 /// How many broken rows are shown.
 const EXAMPLES: usize = 5;
@@ -29,6 +30,19 @@ pub(super) struct Pending {
 /// The rules of a published model that are checked while its rows are written.
 pub(super) fn row_checks(model: &Model) -> Vec<RowCheck> {
     model.audits.iter().filter_map(|audit| row_check(&audit.rule)).collect()
+}
+
+/// What rows of an interval must keep beside the model's own rules: their times lie in it, or they would
+/// be there twice when the next one is built.
+pub(super) fn of_interval(typed: &TypedGraph, model: &Model, interval: Interval) -> Option<RowCheck> {
+    let column = model.contract.column(&model.timing.as_ref()?.column)?;
+    let zone = &typed.graph.project().pipeline.time_zone;
+    let Interval { start, end } = interval;
+    let (min, max) = match column.data_type {
+        ColumnType::Date => (Value::Date(start.day_in(zone)), Value::Date(end.day_in(zone) - 1)),
+        _ => (Value::Timestamp(start), Value::Timestamp(Instant::from_micros(end.micros() - 1))),
+    };
+    Some(RowCheck::Range { column: column.name.clone(), min: Some(min), max: Some(max) })
 }
 
 fn row_check(rule: &Rule) -> Option<RowCheck> {
@@ -55,21 +69,37 @@ pub(super) fn while_computing(model: &Model, broken: &[Broken]) -> Vec<AuditResu
         audit: audit.to_owned(),
         broken: found.map_or(0, |found| found.rows),
         examples: found.map(|found| found.examples.clone()).unwrap_or_default(),
+        help: None,
     };
     let checked = rules
         .iter()
         .map(|(audit, check)| result(&audit.name, broken.iter().find(|found| found.check == *check)));
     let implied = broken.iter().filter(|found| rules.iter().all(|(_, check)| *check != found.check));
-    let implied = implied.map(|found| result(&implied_name(&found.check), Some(found)));
+    let implied = implied.map(|found| AuditResult {
+        help: implied_help(&found.check),
+        ..result(&implied_name(&found.check), Some(found))
+    });
     checked.chain(implied).collect()
 }
 
 fn implied_name(check: &RowCheck) -> String {
     match check {
         RowCheck::NotNull(column) => format!("required {column}"),
+        RowCheck::Range { column, .. } => format!("{column} {IN_ITS_INTERVAL}"),
         other => format!("{other:?}"),
     }
 }
+
+fn implied_help(check: &RowCheck) -> Option<String> {
+    let RowCheck::Range { column, .. } = check else { return None };
+    Some(format!(
+        "give the rows of the interval alone: `where {column} >= $interval_start and {column} < $interval_end` \
+         (for a day `$interval_start_day` and `$interval_end_day`)"
+    ))
+}
+
+/// What the rule is called that a row's time lies in the interval it was computed for.
+const IN_ITS_INTERVAL: &str = "in its interval";
 
 /// The rules of `model` that are queries.
 pub(super) fn queries(job: &Job<'_>, model: &NodeName) -> Vec<Pending> {
@@ -136,6 +166,7 @@ pub(super) fn result(model: &Model, audit: &Audit, batches: &[RecordBatch], show
         audit: audit.name.clone(),
         broken: rows.sum(),
         examples: examples(batches, shown),
+        help: None,
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Job;
-use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code};
-use crate::engine::{self, Binding, Bindings, Bound, Cut, DataFile, FileSet, SourceScan};
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::engine::{Binding, Bindings, Bound, Cut, DataFile, FileSet, SourceScan};
 use crate::graph::{Input, Node};
 use crate::ident::{NodeName, VariableName};
-use crate::lake::{FileEntry, Lake};
-use crate::plan::{self, TypedGraph};
-use crate::project::{CURRENCY, Contract, Source, SourceContract, quality};
-use crate::query::{self, TableName};
+use crate::interval::{Instant, Interval};
+use crate::lake::{FileEntry, Lake, Slice};
+use crate::plan::TypedGraph;
+use crate::project::{CURRENCY, Contract, Model, Source, SourceContract, quality};
 use crate::state::{PinnedFile, SourceState, State};
 
 /// What can be read by now: the rows of models, and the accepted ones of sources with contracts.
@@ -122,19 +122,7 @@ pub(super) fn with_history(
     }
     let earlier = published_files(lake, name, &files, &model.contract);
     let earlier = earlier.ok_or_else(|| super::bug("a published file has no key"))?;
-    let columns: Vec<String> =
-        model.contract.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
-    let columns = columns.join(", ");
-    let both = format!("select {columns} from earlier union all select {columns} from current");
-    let query = query::parse(&SourceFile::new("history", &both))?;
-    let table = |name: &str| {
-        let name = NodeName::parse(name).map_err(|cause| super::bug(&cause.to_string()))?;
-        Ok::<_, Diagnostics>(TableName::Bare(name))
-    };
-    let (before, now) = (table("earlier")?, table("current")?);
-    let relations = [plan::relation(model, before.clone()), plan::relation(model, now.clone())];
-    let both = engine::analyze(&query, &relations, &typed.parameters)?;
-    Ok(Binding::View(Arc::new(both), Arc::new(Bindings::from([(before, earlier), (now, current)]))))
+    Ok(Binding::Union(vec![earlier, current]))
 }
 
 /// Whether every input of a query can be bound.
@@ -229,7 +217,7 @@ pub(super) fn scan(
 /// Where a source's rows are cut in time.
 pub(super) fn cut(typed: &TypedGraph, source: &Source) -> Cut {
     let zone = &typed.graph.project().pipeline.time_zone;
-    let bound = |column: &crate::project::Located<String>, at: crate::interval::Instant| Bound {
+    let bound = |column: &crate::project::Located<String>, at: Instant| Bound {
         column: column.value.clone(),
         at,
         day: at.day_in(zone),
@@ -251,8 +239,70 @@ pub(super) fn current(
 ) -> Option<Binding> {
     let entry = state.last.as_ref()?.tables.get(name)?;
     let model = typed.graph.model(name)?;
-    let files: Vec<&FileEntry> = typed.current(model, entry)?.files.iter().collect();
+    let parts = typed.current(model, entry)?;
+    let files: Vec<&FileEntry> = parts.into_iter().flat_map(|part| &part.files).collect();
     published_files(lake, name, &files, &model.contract)
+}
+
+/// The published intervals of a model as seen from here, but those that this run computes.
+pub(super) fn published_intervals(job: &Job<'_>, name: &NodeName) -> Vec<(Slice, Binding)> {
+    let last = job.state.last.as_ref();
+    let (Some(model), Some(entry)) =
+        (job.typed.graph.model(name), last.and_then(|last| last.tables.get(name)))
+    else {
+        return Vec::new();
+    };
+    let computed = job.plan.step(name).and_then(|step| step.intervals.as_deref()).unwrap_or_default();
+    let kept = job.typed.kept_intervals(model, entry, computed);
+    let rows = kept.filter_map(|part| {
+        let files: Vec<&FileEntry> = part.files.iter().collect();
+        Some((part.slice, published_files(job.lake, name, &files, &model.contract)?))
+    });
+    rows.collect()
+}
+
+/// What `model` reads of its inputs for one of its intervals: of those that tell a time, the rows of the
+/// interval and of the days around it that the model names.
+pub(super) fn within(
+    typed: &TypedGraph,
+    model: &Model,
+    interval: Interval,
+    mut bindings: Bindings,
+) -> Bindings {
+    let zone = &typed.graph.project().pipeline.time_zone;
+    for input in typed.graph.inputs(&model.name) {
+        let (Some(column), Some(rows)) = (typed.time_of(input), bindings.remove(&input.table)) else {
+            continue;
+        };
+        let Interval { start, end } = typed.read_by(model, input, interval);
+        let bound = |at: Instant| Bound { column: column.to_owned(), at, day: at.day_in(zone) };
+        let (from, until) = (bound(start), bound(end));
+        bindings.insert(input.table.clone(), Binding::Within { rows: Box::new(rows), from, until });
+    }
+    bindings
+}
+
+/// The rows of all of these, which have the same columns.
+pub(super) fn united(parts: Vec<Binding>) -> Binding {
+    let mut all: Vec<Binding> = Vec::new();
+    for part in parts {
+        match (all.last_mut(), part) {
+            (
+                Some(Binding::Parquet { files, schema, cut, sorted_by }),
+                Binding::Parquet { files: more, schema: same, cut: also, sorted_by: so },
+            ) if *schema == same && *cut == also && *sorted_by == so => files.extend(more),
+            (Some(Binding::Memory { schema, batches }), Binding::Memory { schema: same, batches: more })
+                if *schema == same =>
+            {
+                batches.extend(more);
+            }
+            (_, part) => all.push(part),
+        }
+    }
+    match (all.pop(), all.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => Binding::Union(all.into_iter().chain(last).collect()),
+    }
 }
 
 /// The rows of files that are published, or written for good.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::stage::Audited;
+use super::stage::{self, Audited};
 use super::{Job, published_steps};
 use crate::diagnostic::Diagnostics;
 use crate::engine::{self, Written, WrittenFile};
@@ -12,7 +12,7 @@ use crate::lake::{
     ColumnStatistics, Commit, CommitOutcome, DeltaPosition, Extra, FORMAT, FileEntry, Intent, LakeError,
     Part, TableColumn, TableContract, TableEntry, TableMovement, TableType,
 };
-use crate::plan::{self, Purpose, Step};
+use crate::plan::{self, Purpose, Step, StepKind};
 use crate::project::{ColumnType, Contract, Model, Movement, Nullability, Privacy};
 
 /// Writes what the attempt sets out to do, before its first file.
@@ -56,76 +56,105 @@ pub(super) fn file_entries(
     Ok(written.files.iter().map(file).collect())
 }
 
-/// Commits what was audited; returns the commit too.
+/// A job, and what it wrote.
+type Work<'a> = (&'a Job<'a>, &'a Audited);
+
+/// Commits what was audited on top of `last`; returns the commit too.
 pub(super) async fn publish(
-    job: &Job<'_>,
-    audited: &Audited,
+    written: &[Work<'_>],
+    last: Option<&Commit>,
 ) -> Result<(CommitOutcome, Commit), Diagnostics> {
-    let version = audited.version(job.plan);
-    let committed_at = (job.clock)();
-    let last = job.state.last.as_ref();
-    let mut tables: BTreeMap<NodeName, TableEntry> =
-        last.map(|commit| commit.tables.clone()).unwrap_or_default();
-    for step in published_steps(job.plan) {
-        let (Some(files), Some(model)) = (audited.table(&step.model), job.typed.graph.model(&step.model))
-        else {
-            return Err(super::bug("a step of the plan was not staged").into());
-        };
-        let entry = entry(job, step, files.to_vec(), model, (version, committed_at));
-        tables.insert(step.model.clone(), entry);
-    }
-    // What a backfill publishes of other days changes nothing of the day that is looked from.
-    let looked = last.filter(|_| job.plan.purpose == Purpose::Backfill);
-    let (as_of, known_at) =
-        looked.map_or((job.plan.as_of, job.plan.known_at), |last| (last.as_of, last.known_at));
-    let commit = Commit {
-        format: FORMAT,
-        version,
-        parent: job.plan.parent,
-        pipeline: job.plan.pipeline.clone(),
-        attempt: job.attempt.clone(),
-        run_id: job.run_id.clone(),
-        committed_at,
-        as_of,
-        known_at,
-        project_fingerprint: job.plan.project_fingerprint.clone(),
-        parameters_fingerprint: job.plan.parameters_fingerprint.clone(),
-        engine_version: engine::VERSION.to_owned(),
-        restores: None,
-        tables,
+    let (Some((job, _)), Some(commit)) = (written.first(), on_top(written, last)?) else {
+        return Err(super::bug("a publication of nothing").into());
     };
     let outcome = job.lake.try_commit(&commit).await.map_err(found)?;
     Ok((outcome, commit.without_personal_data()))
 }
 
+/// The commit that follows on `last` when all that was written is published; none if that is nothing.
+pub(super) fn on_top(
+    written: &[Work<'_>],
+    last: Option<&Commit>,
+) -> Result<Option<Commit>, Diagnostics> {
+    let Some((job, _)) = written.first() else { return Ok(None) };
+    let plan = job.plan;
+    let made = (last.map_or(1, |last| last.version + 1), (job.clock)());
+    let mut tables: BTreeMap<NodeName, TableEntry> =
+        last.map(|commit| commit.tables.clone()).unwrap_or_default();
+    let mut seen = std::collections::BTreeSet::new();
+    for step in written.iter().flat_map(|(job, _)| published_steps(job.plan)) {
+        if seen.insert(&step.model) {
+            let previous = last.and_then(|last| last.tables.get(&step.model));
+            tables.insert(step.model.clone(), entry(&step.model, written, previous, made)?);
+        }
+    }
+    // What a backfill publishes of other days changes nothing of the day that is looked from.
+    let looked = last.filter(|_| plan.purpose == Purpose::Backfill);
+    let (as_of, known_at) =
+        looked.map_or((plan.as_of, plan.known_at), |last| (last.as_of, last.known_at));
+    Ok(Some(Commit {
+        format: FORMAT,
+        version: made.0,
+        parent: last.map(|last| last.version),
+        pipeline: plan.pipeline.clone(),
+        attempt: job.attempt.clone(),
+        run_id: job.run_id.clone(),
+        committed_at: made.1,
+        as_of,
+        known_at,
+        project_fingerprint: plan.project_fingerprint.clone(),
+        parameters_fingerprint: plan.parameters_fingerprint.clone(),
+        engine_version: engine::VERSION.to_owned(),
+        restores: None,
+        tables,
+    }))
+}
+
+/// A table with what each job wrote of it put in its place, one after another.
 fn entry(
-    job: &Job<'_>,
-    step: &Step,
-    files: Vec<FileEntry>,
-    model: &Model,
+    table: &NodeName,
+    written: &[Work<'_>],
+    previous: Option<&TableEntry>,
     (version, published_at): (u64, Instant),
-) -> TableEntry {
-    let previous = job.state.last.as_ref().and_then(|commit| commit.tables.get(&step.model));
-    let kept = previous.into_iter().flat_map(|entry| job.typed.kept(model, entry));
-    let mut parts: Vec<Part> = kept.cloned().collect();
-    parts.push(Part {
-        slice: job.typed.slice(model),
-        fingerprint: step.fingerprint.clone(),
-        made_from: step.made_from.clone(),
+) -> Result<TableEntry, Diagnostics> {
+    let mut now: Option<TableEntry> = previous.cloned();
+    for (job, audited) in written {
+        let Some(step) = job.plan.step(table).filter(|step| step.kind == StepKind::Publish) else { continue };
+        let (Some(model), Some(staged)) = (job.typed.graph.model(table), audited.table(table)) else {
+            return Err(super::bug("a step of the plan was not staged").into());
+        };
+        let beside = now.iter().flat_map(|entry| job.typed.beside(model, entry, (step, job.plan.purpose)));
+        let mut parts: Vec<Part> = beside.cloned().collect();
+        parts.extend(staged.iter().map(|staged| part(job, step, staged, published_at)));
+        parts.sort_by_key(|part| part.slice);
+        now = Some(TableEntry {
+            owner: previous.map_or_else(|| job.plan.pipeline.clone(), |entry| entry.owner.clone()),
+            built_in: version,
+            fingerprint: plan::fingerprint_of_parts(&parts),
+            contract: table_contract(&model.contract, model.movement.as_ref()),
+            delta: DeltaPosition::after(previous, table, &job.attempt),
+            parts,
+            extra: Extra::default(),
+        });
+    }
+    now.ok_or_else(|| super::bug("a table that nobody wrote").into())
+}
+
+fn part(job: &Job<'_>, step: &Step, staged: &stage::Part, published_at: Instant) -> Part {
+    let stage::Part { slice, files } = staged;
+    let intervals = step.intervals.as_deref().unwrap_or_default();
+    let interval = intervals.iter().find(|interval| interval.slice() == *slice);
+    let (fingerprint, made_from) = interval
+        .map_or((&step.fingerprint, &step.made_from), |interval| (&interval.fingerprint, &interval.made_from));
+    Part {
+        slice: *slice,
+        fingerprint: fingerprint.clone(),
+        made_from: made_from.clone(),
         attempt: job.attempt.clone(),
         published_at,
         rows: files.iter().map(|file| file.rows).sum(),
-        files,
-        extra: Extra::default(),
-    });
-    parts.sort_by_key(|part| part.slice);
-    TableEntry {
-        owner: previous.map_or_else(|| job.plan.pipeline.clone(), |entry| entry.owner.clone()),
-        built_in: version,
-        fingerprint: plan::fingerprint_of_parts(&parts),
-        contract: table_contract(&model.contract, model.movement.as_ref()),
-        delta: DeltaPosition::after(previous, &step.model, &job.attempt),
-        parts,
+        files: files.clone(),
+        read: interval.map(|interval| interval.read.clone()).unwrap_or_default(),
         extra: Extra::default(),
     }
 }

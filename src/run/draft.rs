@@ -149,18 +149,29 @@ async fn produce(ground: &Ground<'_>, model: &Model, products: &Products) -> Res
     let Some(queries) = typed.model(&model.name) else {
         return Err(super::bug("a draft of an unknown model").into());
     };
+    let request = |name: String, typed: Arc<Typed>, inputs: Bindings| MaterializeRequest {
+        name,
+        typed,
+        bindings: Arc::new(inputs),
+        contract: Arc::new(model.contract.clone()),
+        checks: Vec::new(),
+        keep: engine.keep(),
+    };
     match model.materialization {
         Materialization::View => Ok(Binding::View(Arc::clone(&queries.query), Arc::new(inputs))),
         Materialization::Table | Materialization::Snapshot => {
-            let request = MaterializeRequest {
-                name: model.name.clone(),
-                typed: Arc::clone(&queries.query),
-                bindings: Arc::new(inputs),
-                contract: Arc::new(model.contract.clone()),
-                checks: Vec::new(),
-                keep: engine.keep(),
-            };
+            let request = request(model.name.to_string(), Arc::clone(&queries.query), inputs);
             Ok(engine.materialize(&request, engine.whole()).await?.binding)
+        }
+        Materialization::Incremental => {
+            let mut rows = Vec::new();
+            for (at, interval) in typed.intervals(model).into_iter().enumerate() {
+                let of_interval = Arc::new(typed.of_interval(model, state, interval)?);
+                let inputs = bindings::within(typed, model, interval, inputs.clone());
+                let request = request(format!("{}-{at}", model.name), of_interval, inputs);
+                rows.push(engine.materialize(&request, engine.whole()).await?.binding);
+            }
+            Ok(bindings::united(rows))
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Job, commit};
 use crate::diagnostic::Diagnostics;
 use crate::ident::{AttemptId, NodeName};
-use crate::lake::{FORMAT, FileEntry, JournalEntry, Lake};
+use crate::lake::{FORMAT, FileEntry, JournalEntry, Lake, Slice};
 use crate::plan::Step;
 use crate::store::Key;
 
@@ -16,6 +16,9 @@ use crate::store::Key;
 pub struct Finished {
     /// The model.
     pub model: NodeName,
+    /// Which of its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Slice>,
     /// The fingerprint of all it was made from.
     pub fingerprint: String,
     /// Rows that break its rules, those that were checked while it was written.
@@ -27,7 +30,7 @@ pub struct Finished {
 /// What an attempt that is gone on with has done already.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resumed {
-    finished: BTreeMap<NodeName, Finished>,
+    finished: BTreeMap<(NodeName, Option<Slice>), Finished>,
     /// The last place in its journal.
     last: u32,
     /// Tables whose files are not as they were written.
@@ -35,12 +38,28 @@ pub struct Resumed {
 }
 
 impl Resumed {
-    /// The files of a step that need not be done again: made from the same, all rules kept.
-    #[must_use]
-    pub fn files(&self, step: &Step) -> Option<&[FileEntry]> {
-        let finished = self.finished.get(&step.model)?;
-        let is_same = finished.fingerprint == step.fingerprint && finished.broken == 0;
+    /// The files of a table, or of one interval of it, that need not be written again: made from the same,
+    /// all rules kept.
+    pub(super) fn files(&self, model: &NodeName, slice: Slice, fingerprint: &str) -> Option<&[FileEntry]> {
+        let finished = |slice| self.finished.get(&(model.clone(), slice));
+        // Of an older program it is not known which rows they are; their fingerprint tells it.
+        let finished = finished(Some(slice)).or_else(|| finished(None))?;
+        let is_same = finished.fingerprint == fingerprint && finished.broken == 0;
         is_same.then_some(finished.files.as_slice())
+    }
+
+    /// Whether nothing of a step need be done again.
+    #[must_use]
+    pub fn is_done(&self, step: &Step) -> bool {
+        match &step.intervals {
+            None => {
+                let slice = step.snapshot.map_or(Slice::Whole, |as_of| Slice::Snapshot { as_of });
+                self.files(&step.model, slice, &step.fingerprint).is_some()
+            }
+            Some(intervals) => intervals.iter().all(|interval| {
+                self.files(&step.model, interval.slice(), &interval.fingerprint).is_some()
+            }),
+        }
     }
 
     /// The last place that is taken in the journal.
@@ -62,12 +81,24 @@ pub async fn resumed(lake: &Lake, attempt: &AttemptId) -> Result<Resumed, Diagno
         // What an older program wrote of a step is too little to go on with.
         let Ok(finished) = serde_json::from_value::<Finished>(entry.step) else { continue };
         if is_whole(lake, &finished).await? {
-            resumed.finished.insert(finished.model.clone(), finished);
+            resumed.finished.insert((finished.model.clone(), finished.slice), finished);
         } else {
             resumed.damaged.push(finished.model);
         }
     }
     Ok(resumed)
+}
+
+/// How many places in the journal each of several plans has that an attempt does together.
+const PLACES: u32 = 100_000;
+
+/// The place in the journal before the first that a job may take.
+pub(super) fn place_before(job: &Job<'_>) -> u32 {
+    let taken = job.resumed.as_ref().map_or(0, Resumed::last);
+    match (job.turn.is_intended, u32::try_from(job.turn.number)) {
+        (true, Ok(number)) => (taken / PLACES + 1 + number).saturating_mul(PLACES),
+        _ => taken,
+    }
 }
 
 async fn is_whole(lake: &Lake, finished: &Finished) -> Result<bool, Diagnostics> {

@@ -3,21 +3,30 @@
 use std::collections::BTreeMap;
 
 use crate::ident::NodeName;
-use crate::lake::FileEntry;
-use crate::plan::{AuditResult, Plan, SourceResult, SourceStatus};
+use crate::lake::{FileEntry, Slice};
+use crate::plan::{AuditResult, SourceResult, SourceStatus};
+
+/// Rows of a table that were written.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    /// Which ones.
+    pub(super) slice: Slice,
+    /// Their files.
+    pub(super) files: Vec<FileEntry>,
+}
 
 /// Tables that are written and not yet all checked.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Staged(BTreeMap<NodeName, Vec<FileEntry>>);
+pub(super) struct Staged(BTreeMap<NodeName, Vec<Part>>);
 
 /// Tables that are written and whose rules all hold.
 #[derive(Debug, Clone)]
-pub(super) struct Audited(BTreeMap<NodeName, Vec<FileEntry>>);
+pub(super) struct Audited(BTreeMap<NodeName, Vec<Part>>);
 
 impl Staged {
     /// Adds a written table.
-    pub(super) fn add(&mut self, table: NodeName, files: Vec<FileEntry>) {
-        self.0.insert(table, files);
+    pub(super) fn add(&mut self, table: NodeName, parts: Vec<Part>) {
+        self.0.insert(table, parts);
     }
 
     /// The tables as audited, if no rule is broken and no source has too many rejected rows.
@@ -28,14 +37,8 @@ impl Staged {
 }
 
 impl Audited {
-    /// The files of `table`.
-    pub(super) fn table(&self, table: &NodeName) -> Option<&[FileEntry]> {
+    /// The parts of `table` that were written.
+    pub(super) fn table(&self, table: &NodeName) -> Option<&[Part]> {
         self.0.get(table).map(Vec::as_slice)
-    }
-
-    /// The version these tables are published as.
-    #[expect(clippy::unused_self, reason = "only audited tables have a version")]
-    pub(super) fn version(&self, plan: &Plan) -> u64 {
-        plan.parent.unwrap_or(0) + 1
     }
 }

@@ -10,22 +10,21 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::audits::{self, Pending};
-use super::bindings::{self, Products, Reading};
+use super::bindings::{self, Products};
 use super::intake::{self, Rejected, Taken};
-use super::journal::{self, Finished, Resumed};
-use super::stage::Staged;
-use super::{AfterFailure, Job, commit};
+use super::journal;
+use super::produce::{self, Place, Product};
+use super::slices::{Slice, Slices, Unit, slice_of, units};
+use super::stage::{Part, Staged};
+use super::{AfterFailure, Job};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::engine::{
-    Binding, Bindings, Broken, Computed, MaterializeRequest, Progress, Share, WriteRequest, Written,
-    WrittenFile,
-};
+use crate::engine::{Binding, Broken, Computed, Share};
 use crate::graph::Node;
 use crate::ident::NodeName;
 use crate::interval::Instant;
 use crate::lake::FileEntry;
 use crate::plan::{
-    AuditResult, Event, Phase, SourceResult, SourceStatus, Step, StepKind, StepResult, StepStatus, TypedModel,
+    AuditResult, Event, Phase, SourceResult, SourceStatus, Step, StepKind, StepResult, StepStatus,
 };
 use crate::project::{Materialization, Model, Source};
 
@@ -53,26 +52,10 @@ impl Worked {
 /// What a finished piece of work says.
 enum Done {
     Source { source: NodeName, taken: Result<Box<Taken>, Diagnostics> },
-    Step { model: NodeName, product: Result<Product, Diagnostics>, result: StepResult },
-    Stored { model: NodeName, stored: Result<Vec<FileEntry>, Unstored>, result: StepResult },
-    Reused { model: NodeName, files: Vec<FileEntry>, rows: Result<Binding, Diagnostics>, result: StepResult },
+    Step { unit: Unit, product: Result<Product, Diagnostics>, result: StepResult },
+    Stored { unit: Unit, stored: Result<Vec<FileEntry>, Unstored>, rows: Binding, result: StepResult },
+    Reused { unit: Unit, files: Vec<FileEntry>, rows: Result<Binding, Diagnostics>, result: StepResult },
     Audit { pending: Pending, result: Result<AuditResult, Diagnostics> },
-}
-
-/// Why a computed table is not staged.
-enum Unstored {
-    /// Its files are not in the store.
-    Files(Diagnostics),
-    /// The journal does not have it: nobody could tell what is there.
-    Journal(Diagnostics),
-}
-
-/// A computed model: its rows and, if published, its files.
-struct Product {
-    binding: Binding,
-    rows: u64,
-    broken: Vec<Broken>,
-    computed: Option<Computed>,
 }
 
 /// Runs every step and every rule that its results allow.
@@ -85,6 +68,7 @@ pub(super) async fn run(job: &Job<'_>) -> Result<Worked, Diagnostics> {
     let mut running: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
     let mut storing: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
     let mut stop = job.stop.clone();
+    board.end_empty(job);
     loop {
         while running.len() < board.together
             && let Some(work) = board.next(job)
@@ -122,8 +106,9 @@ struct Board {
     share: Share,
     intakes: Vec<NodeName>,
     taken: BTreeMap<NodeName, (SourceResult, Rejected)>,
-    waiting: Vec<NodeName>,
+    waiting: Vec<Unit>,
     computing: BTreeSet<NodeName>,
+    slices: BTreeMap<NodeName, Slices>,
     rules: BTreeSet<Pending>,
     checking: BTreeSet<Pending>,
     products: Arc<Products>,
@@ -145,13 +130,14 @@ impl Board {
             share,
             intakes: job.plan.intakes.iter().map(|intake| intake.source.clone()).collect(),
             taken: BTreeMap::new(),
-            waiting: wanted(job),
+            waiting: wanted(job).into_iter().flat_map(|model| units(job, model)).collect(),
             computing: BTreeSet::new(),
+            slices: BTreeMap::new(),
             rules: rules.collect(),
             checking: BTreeSet::new(),
             products: Arc::default(),
             failed: BTreeSet::new(),
-            sequence: job.resumed.as_ref().map_or(0, Resumed::last),
+            sequence: journal::place_before(job),
             worked: Worked::default(),
         }
     }
@@ -172,11 +158,13 @@ impl Board {
             let source = self.intakes.remove(at);
             return Some(Box::pin(take(job, source, Arc::clone(&self.products), self.share)));
         }
-        let at = self.waiting.iter().position(|model| self.can_start(job, model))?;
-        let model = self.waiting.remove(at);
-        let step = job.plan.step(&model)?;
-        self.computing.insert(model);
-        Some(Box::pin(compute(job, step, Arc::clone(&self.products), self.share)))
+        let at = self.waiting.iter().position(|unit| self.can_start(job, unit))?;
+        let unit = self.waiting.remove(at);
+        let step = job.plan.step(&unit.model)?;
+        if self.computing.insert(unit.model.clone()) {
+            job.observer.notice(Event::StepStarted { model: unit.model.clone(), kind: step.kind });
+        }
+        Some(Box::pin(compute(job, step, unit, Arc::clone(&self.products), self.share)))
     }
 
     /// Whether all that a source's rows refer to was taken in.
@@ -208,9 +196,9 @@ impl Board {
         }
     }
 
-    fn can_start(&self, job: &Job<'_>, model: &NodeName) -> bool {
-        let step = job.plan.step(model);
-        if step.zip(job.resumed.as_ref()).is_some_and(|(step, resumed)| resumed.files(step).is_some()) {
+    fn can_start(&self, job: &Job<'_>, unit: &Unit) -> bool {
+        let model = &unit.model;
+        if job.plan.step(model).is_some_and(|step| unit.done(job, step).is_some()) {
             // What it was made from may not be there again.
             return !self.failed.contains(model);
         }
@@ -236,43 +224,57 @@ impl Board {
         match done {
             Done::Source { source, taken: Ok(taken) } => self.take_source(job, source, *taken),
             Done::Source { taken: Err(found), .. } => self.worked.failures.extend(found.sorted()),
-            Done::Step { model, product: Ok(product), mut result } => {
+            Done::Step { unit, product: Ok(product), result } if unit.interval.is_some() => {
+                return Ok(self.take_interval(job, unit, product, result));
+            }
+            Done::Step { unit: Unit { model, .. }, product: Ok(product), mut result } => {
                 let audits = computed_audits(job, &model, &product.broken);
                 if audits.iter().any(|audit| audit.broken > 0) {
                     result.status = StepStatus::AuditFailed;
                     self.fail(job, &model);
                 }
                 self.worked.audits.extend(audits);
-                Arc::make_mut(&mut self.products).insert(model.clone(), product.binding);
+                Arc::make_mut(&mut self.products).insert(model.clone(), product.binding.clone());
                 self.rules.extend(audits::queries(job, &model));
                 if let (Some(computed), Some(step)) = (product.computed, job.plan.step(&model)) {
-                    self.sequence += 1;
                     let broken = product.broken.iter().map(|broken| broken.rows).sum();
-                    let at = Place { sequence: self.sequence, step, broken };
-                    return Ok(Some(Box::pin(store(job, at, computed, result))));
+                    let unit = Unit { model, interval: None };
+                    let at = self.place(unit, step, broken);
+                    return Ok(Some(Box::pin(store(job, at, computed, product.binding, result))));
                 }
                 self.finish(job, result);
             }
-            Done::Stored { model, stored: Ok(files), result } => {
-                self.worked.staged.add(model, files);
-                self.finish(job, result);
-            }
-            Done::Reused { model, files, rows: Ok(rows), result } => {
-                // Its own rules held when it was written, or it would not be gone on with.
-                self.worked.audits.extend(computed_audits(job, &model, &[]));
-                Arc::make_mut(&mut self.products).insert(model.clone(), rows);
-                self.rules.extend(audits::queries(job, &model));
-                self.worked.staged.add(model, files);
-                self.finish(job, result);
-            }
+            Done::Stored { unit, stored: Ok(files), rows, result } => match unit.interval {
+                Some(at) => self.keep_interval(job, &unit.model, at, Slice { files, rows }, &result),
+                None => {
+                    let part = Part { slice: slice_of(job, &unit), files };
+                    self.worked.staged.add(unit.model, vec![part]);
+                    self.finish(job, result);
+                }
+            },
+            Done::Reused { unit, files, rows: Ok(rows), result } => match unit.interval {
+                Some(at) => {
+                    self.slices_of(job, &unit.model).begin(&[], &result);
+                    self.keep_interval(job, &unit.model, at, Slice { files, rows }, &result);
+                }
+                None => {
+                    let part = Part { slice: slice_of(job, &unit), files };
+                    let model = unit.model;
+                    // Its own rules held when it was written, or it would not be gone on with.
+                    self.worked.audits.extend(computed_audits(job, &model, &[]));
+                    Arc::make_mut(&mut self.products).insert(model.clone(), rows);
+                    self.rules.extend(audits::queries(job, &model));
+                    self.worked.staged.add(model, vec![part]);
+                    self.finish(job, result);
+                }
+            },
             Done::Stored { stored: Err(Unstored::Journal(found)), .. } => return Err(found),
-            Done::Step { model, product: Err(found), mut result }
-            | Done::Reused { model, rows: Err(found), mut result, .. }
-            | Done::Stored { model, stored: Err(Unstored::Files(found)), mut result } => {
+            Done::Step { unit, product: Err(found), mut result }
+            | Done::Reused { unit, rows: Err(found), mut result, .. }
+            | Done::Stored { unit, stored: Err(Unstored::Files(found)), mut result, .. } => {
                 result.status = StepStatus::Error;
                 self.worked.failures.extend(found.sorted());
-                self.fail(job, &model);
-                self.finish(job, result);
+                self.give_up(job, &unit, result);
             }
             Done::Audit { pending, result } => {
                 self.checking.remove(&pending);
@@ -294,6 +296,108 @@ impl Board {
         Ok(None)
     }
 
+    /// The next place in the journal.
+    fn place<'a>(&mut self, unit: Unit, step: &'a Step, broken: u64) -> Place<'a> {
+        self.sequence += 1;
+        Place { sequence: self.sequence, unit, step, broken }
+    }
+
+    fn slices_of(&mut self, job: &Job<'_>, model: &NodeName) -> &mut Slices {
+        let step = job.plan.step(model);
+        let wanted = step.and_then(|step| step.intervals.as_ref()).map_or(0, Vec::len);
+        self.slices.entry(model.clone()).or_insert_with(|| Slices::of(wanted))
+    }
+
+    /// Takes in a computed interval; returns what is to be stored now.
+    fn take_interval<'a>(
+        &mut self,
+        job: &'a Job<'a>,
+        unit: Unit,
+        product: Product,
+        mut result: StepResult,
+    ) -> Option<BoxFuture<'a, Done>> {
+        self.slices_of(job, &unit.model).begin(&product.broken, &result);
+        if product.broken.iter().any(|broken| broken.rows > 0) {
+            result.status = StepStatus::AuditFailed;
+        }
+        let broken = product.broken.iter().map(|broken| broken.rows).sum();
+        if let (Some(computed), Some(step)) = (product.computed, job.plan.step(&unit.model)) {
+            let at = self.place(unit, step, broken);
+            return Some(Box::pin(store(job, at, computed, product.binding, result)));
+        }
+        let slice = Slice { files: Vec::new(), rows: product.binding };
+        if let Some(at) = unit.interval {
+            self.keep_interval(job, &unit.model, at, slice, &result);
+        }
+        None
+    }
+
+    /// Keeps an interval; the last one ends its step.
+    fn keep_interval(
+        &mut self,
+        job: &Job<'_>,
+        model: &NodeName,
+        at: usize,
+        slice: Slice,
+        result: &StepResult,
+    ) {
+        let slices = self.slices_of(job, model);
+        slices.add(at, slice, result);
+        job.observer.notice(Event::StepProgress { model: model.clone(), rows: slices.rows() });
+        if slices.is_whole() {
+            self.end_intervals(job, model, result);
+        }
+    }
+
+    /// Ends the steps that only leave intervals out.
+    fn end_empty(&mut self, job: &Job<'_>) {
+        let now = (job.clock)();
+        let has_none = |step: &&Step| step.intervals.as_ref().is_some_and(Vec::is_empty);
+        for step in job.plan.steps.iter().filter(has_none) {
+            self.slices_of(job, &step.model);
+            let last = StepResult {
+                model: step.model.clone(),
+                kind: step.kind,
+                status: StepStatus::Success,
+                rows: 0,
+                bytes: 0,
+                files: 0,
+                started_at: now,
+                finished_at: now,
+            };
+            self.end_intervals(job, &step.model, &last);
+        }
+    }
+
+    /// Ends a step whose intervals are all computed: its rows are these, and those published before.
+    fn end_intervals(&mut self, job: &Job<'_>, model: &NodeName, last: &StepResult) {
+        let Some(slices) = self.slices.remove(model) else { return };
+        let mut result = slices.result(last);
+        let audits = computed_audits(job, model, slices.broken());
+        if audits.iter().any(|audit| audit.broken > 0) {
+            result.status = StepStatus::AuditFailed;
+            self.fail(job, model);
+        }
+        self.worked.audits.extend(audits);
+        let (rows, parts) = slices.put_together(job, model);
+        Arc::make_mut(&mut self.products).insert(model.clone(), rows);
+        self.rules.extend(audits::queries(job, model));
+        if result.kind == StepKind::Publish {
+            self.worked.staged.add(model.clone(), parts);
+        }
+        self.finish(job, result);
+    }
+
+    /// Ends a step that cannot be done; what is left of it is not begun.
+    fn give_up(&mut self, job: &Job<'_>, unit: &Unit, result: StepResult) {
+        let is_told = unit.interval.is_some() && self.failed.contains(&unit.model);
+        self.fail(job, &unit.model);
+        self.waiting.retain(|waiting| waiting.model != unit.model);
+        if !is_told {
+            self.finish(job, result);
+        }
+    }
+
     /// Lets go of the rows of sources that nobody will read any more: they may fill the memory.
     fn release(&mut self, job: &Job<'_>) {
         let graph = &job.typed.graph;
@@ -302,7 +406,7 @@ impl Board {
             let source = graph.project().pipeline.sources.get(intake);
             wanted.extend(source.into_iter().flat_map(Source::parents).cloned());
         }
-        for model in self.waiting.iter().chain(&self.computing) {
+        for model in self.waiting.iter().map(|unit| &unit.model).chain(&self.computing) {
             wanted.extend(graph.all_sources_read(model));
         }
         for rule in self.rules.iter().chain(&self.checking) {
@@ -330,7 +434,16 @@ impl Board {
 
     fn skip_the_rest(&mut self, job: &Job<'_>) {
         let now = (job.clock)();
-        for model in std::mem::take(&mut self.waiting) {
+        let mut waiting: Vec<NodeName> =
+            std::mem::take(&mut self.waiting).into_iter().map(|unit| unit.model).collect();
+        waiting.dedup();
+        // A step of which some intervals were computed is told as one that was not.
+        waiting.extend(std::mem::take(&mut self.slices).into_keys());
+        waiting.sort();
+        waiting.dedup();
+        let is_told = |model: &NodeName| self.worked.results.iter().any(|result| result.model == *model);
+        waiting.retain(|model| !is_told(model));
+        for model in waiting {
             let kind = job.plan.step(&model).map_or(StepKind::Intermediate, |step| step.kind);
             self.worked.results.push(StepResult {
                 model,
@@ -369,13 +482,18 @@ async fn take(job: &Job<'_>, source: NodeName, products: Arc<Products>, share: S
     Done::Source { source, taken: taken.map(Box::new) }
 }
 
-async fn compute(job: &Job<'_>, step: &Step, products: Arc<Products>, share: Share) -> Done {
-    job.observer.notice(Event::StepStarted { model: step.model.clone(), kind: step.kind });
+async fn compute(
+    job: &Job<'_>,
+    step: &Step,
+    unit: Unit,
+    products: Arc<Products>,
+    share: Share,
+) -> Done {
     let started_at = (job.clock)();
-    if let Some(files) = job.resumed.as_ref().and_then(|resumed| resumed.files(step)) {
-        return reuse(job, step, files, started_at);
+    if let Some(files) = unit.done(job, step) {
+        return reuse(job, step, unit, files, started_at);
     }
-    let product = produce(job, step, &products, share).await;
+    let product = produce::produce(job, step, &unit, &products, share).await;
     let computed = product.as_ref().ok().and_then(|product| product.computed.as_ref());
     let files = computed.map(|computed| computed.written().files.as_slice()).unwrap_or_default();
     let result = StepResult {
@@ -388,11 +506,11 @@ async fn compute(job: &Job<'_>, step: &Step, products: Arc<Products>, share: Sha
         started_at,
         finished_at: (job.clock)(),
     };
-    Done::Step { model: step.model.clone(), product, result }
+    Done::Step { unit, product, result }
 }
 
 /// A table that this attempt has written before it was broken off.
-fn reuse(job: &Job<'_>, step: &Step, files: &[FileEntry], started_at: Instant) -> Done {
+fn reuse(job: &Job<'_>, step: &Step, unit: Unit, files: &[FileEntry], started_at: Instant) -> Done {
     let model = job.typed.graph.model(&step.model);
     let named: Vec<&FileEntry> = files.iter().collect();
     let rows = model
@@ -408,7 +526,7 @@ fn reuse(job: &Job<'_>, step: &Step, files: &[FileEntry], started_at: Instant) -
         started_at,
         finished_at: (job.clock)(),
     };
-    Done::Reused { model: step.model.clone(), files: files.to_vec(), rows, result }
+    Done::Reused { unit, files: files.to_vec(), rows, result }
 }
 
 /// The steps to do: of an attempt that is gone on with, without what only finished steps needed.
@@ -427,117 +545,27 @@ fn wanted(job: &Job<'_>) -> Vec<NodeName> {
     let mut wanted = BTreeSet::new();
     while let Some(name) = open.pop() {
         let Some(step) = job.plan.step(&name) else { continue };
-        if wanted.insert(name.clone()) && resumed.files(step).is_none() {
+        if wanted.insert(name.clone()) && !resumed.is_done(step) {
             open.extend(graph.models_read(&name));
         }
     }
     all().filter(|name| wanted.contains(name)).collect()
 }
 
-/// Where in the journal a step is told, and what is told of it.
-struct Place<'a> {
-    sequence: u32,
-    step: &'a Step,
-    broken: u64,
-}
-
 /// Waits until a computed table is in the store, then writes so in the journal.
-async fn store(job: &Job<'_>, at: Place<'_>, computed: Computed, result: StepResult) -> Done {
+async fn store(job: &Job<'_>, at: Place<'_>, computed: Computed, rows: Binding, result: StepResult) -> Done {
     let stored = match computed.stored().await {
-        Ok(written) => tell(job, &at, &written).await.map_err(Unstored::Journal),
+        Ok(written) => produce::tell(job, &at, &written).await.map_err(Unstored::Journal),
         Err(found) => Err(Unstored::Files(found)),
     };
     let result = StepResult { finished_at: (job.clock)(), ..result };
-    Done::Stored { model: at.step.model.clone(), stored, result }
+    Done::Stored { unit: at.unit, stored, rows, result }
 }
 
-/// Writes in the journal that a table is stored; its files as the commit names them.
-async fn tell(job: &Job<'_>, at: &Place<'_>, written: &Written) -> Result<Vec<FileEntry>, Diagnostics> {
-    let Place { sequence, step, broken } = *at;
-    let model = job.typed.graph.model(&step.model);
-    let model = model.ok_or_else(|| super::bug("a step of an unknown model"))?;
-    let finished = Finished {
-        model: step.model.clone(),
-        fingerprint: step.fingerprint.clone(),
-        broken,
-        files: commit::file_entries(job, model, written)?,
-    };
-    journal::write(job, sequence, &finished).await?;
-    Ok(finished.files)
-}
-
-async fn produce(
-    job: &Job<'_>,
-    step: &Step,
-    products: &Products,
-    share: Share,
-) -> Result<Product, Diagnostics> {
-    let graph = &job.typed.graph;
-    let (Some(model), Some(typed)) = (graph.model(&step.model), job.typed.model(&step.model)) else {
-        return Err(super::bug("a step of an unknown model").into());
-    };
-    let bindings = bindings::bind(job, graph.inputs(&step.model), products, Reading::History)?;
-    match (step.kind, model.materialization) {
-        (StepKind::Publish, _) => write(job, model, typed, bindings, share).await,
-        (StepKind::Intermediate, Materialization::View) => {
-            let binding = Binding::View(Arc::clone(&typed.query), Arc::new(bindings));
-            Ok(Product { binding, rows: 0, broken: Vec::new(), computed: None })
-        }
-        (StepKind::Intermediate, Materialization::Table | Materialization::Snapshot) => {
-            keep(job, model, typed, bindings, share).await
-        }
-    }
-}
-
-async fn keep(
-    job: &Job<'_>,
-    model: &Model,
-    typed: &TypedModel,
-    bindings: Bindings,
-    share: Share,
-) -> Result<Product, Diagnostics> {
-    let request = MaterializeRequest {
-        name: model.name.clone(),
-        typed: Arc::clone(&typed.query),
-        bindings: Arc::new(bindings),
-        contract: Arc::new(model.contract.clone()),
-        checks: audits::row_checks(model),
-        keep: job.engine.keep(),
-    };
-    let kept = job.engine.materialize(&request, share).await?;
-    Ok(Product { binding: kept.binding, rows: kept.rows, broken: kept.broken, computed: None })
-}
-
-async fn write(
-    job: &Job<'_>,
-    model: &Model,
-    typed: &TypedModel,
-    bindings: Bindings,
-    share: Share,
-) -> Result<Product, Diagnostics> {
-    let (observer, name) = (Arc::clone(&job.observer), model.name.clone());
-    let request = WriteRequest {
-        typed: Arc::clone(&typed.query),
-        bindings: Arc::new(bindings),
-        contract: Arc::new(model.contract.clone()),
-        checks: audits::row_checks(model),
-        store: job.lake.store().clone(),
-        folder: job.lake.data_folder(&model.name, &job.attempt).map_err(commit::found)?,
-        footer: BTreeMap::from([
-            ("goodwill.as_of".to_owned(), job.plan.as_of.to_string()),
-            ("goodwill.contract".to_owned(), serde_json::to_string(&model.contract).unwrap_or_default()),
-        ]),
-        on_progress: Some(Arc::new(move |progress: Progress| {
-            observer.notice(Event::StepProgress { model: name.clone(), rows: progress.rows });
-        })),
-    };
-    let computed = job.engine.write(&request, share).await?;
-    let written = computed.written();
-    let file = |file: &WrittenFile| file.to_data_file(job.lake.store());
-    Ok(Product {
-        binding: bindings::of_files(written.files.iter().map(file).collect(), &model.contract),
-        rows: written.files.iter().map(|file| file.rows).sum(),
-        broken: written.broken.clone(),
-        computed: Some(computed),
-    })
+/// Why a computed table is not staged.
+enum Unstored {
+    /// Its files are not in the store.
+    Files(Diagnostics),
+    /// The journal does not have it: nobody could tell what is there.
+    Journal(Diagnostics),
 }

@@ -17,11 +17,7 @@ mod sources;
 mod validate;
 
 pub use document::Document;
-pub use models::{
-    BrokenRows, ColumnSpec, ColumnTest, Expected, Given, Materialized, ModelConfig, ModelSpec, ModelTest,
-    ModelsSpec, MovementSpec, OtherSide, Range, Reconciles, Relationship, SegmentKind, SegmentSpec,
-    UnitTestSpec,
-};
+pub use models::{BatchSize, BrokenRows, Changes, ColumnSpec, ColumnTest, Expected, Given, InputSpec, Materialized, ModelConfig, ModelSpec, ModelTest, ModelsSpec, MovementSpec, OtherSide, Range, Reconciles, Relationship, SegmentKind, SegmentSpec, Times, UnitTestSpec};
 pub use pipeline::{PipelineSpec, SourceSpec, SourcesSpec, TargetSpec, VariableSpec};
 pub use sources::{DriftSpec, FreshnessSpec, SourceColumnSpec, SourceContractSpec, SourceTest};
 

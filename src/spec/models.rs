@@ -111,13 +111,34 @@ pub struct ModelSpec {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// A table computed once a run, a snapshot of it a day, or a view put into each query that
-    /// reads it.
+    /// A table computed once a run, a snapshot of it a day, a table computed interval by interval, or a
+    /// view put into each query that reads it.
     #[serde(default)]
     pub materialized: Materialized,
-    /// Which snapshots stay; all of them if left out.
+    /// Which snapshots or intervals stay; all of them if left out.
     #[serde(default)]
     pub keep: Option<KeepSpec>,
+    /// The column that tells which time a row is of: a date or a timestamp. Models kept by intervals
+    /// need it; on others it lets those read a part of them.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub event_time: Option<String>,
+    /// How long the intervals of an incremental model are; a day if left out.
+    #[serde(default)]
+    #[schemars(with = "BatchSize")]
+    pub batch_size: Option<BatchSize>,
+    /// The first day of an incremental model; the first of a batch.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub begin: Option<String>,
+    /// For how many batches after its own an interval is built again by each run that looks from
+    /// another day; 0 if left out.
+    #[serde(default)]
+    #[schemars(with = "u32")]
+    pub lookback: Option<u32>,
+    /// What is read of inputs around the time a row is of, by their names in the SQL.
+    #[serde(default)]
+    pub inputs: IndexMap<String, InputSpec>,
     /// Words to select models by: `tag:daily`.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -162,12 +183,65 @@ pub struct MovementSpec {
     pub while_null: Option<String>,
 }
 
-/// Which snapshots stay.
+/// Which snapshots or intervals stay.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeepSpec {
-    /// Those of so many days before the newest; older ones only where they are of the first day of a month.
+    /// Snapshots of so many days before the newest, older ones only where they are of the first day of a
+    /// month; intervals that end no more than so many days before the day looked from.
     pub days: u32,
+}
+
+/// How long an interval is, by the calendar of the pipeline's time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchSize {
+    /// A day.
+    Day,
+    /// A week; it begins on Monday.
+    Week,
+    /// A month.
+    Month,
+}
+
+/// What of an input makes the rows of a time.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InputSpec {
+    /// So many days before the interval are read too.
+    #[serde(default)]
+    pub days_before: u32,
+    /// So many days after the interval are read too, as far as they have come.
+    #[serde(default)]
+    pub days_after: u32,
+    /// Whether an interval that was built is built again when the input changes.
+    #[serde(default)]
+    pub changes: Changes,
+    /// Whether a row that is delivered again may be of another time than before.
+    #[serde(default)]
+    pub times: Times,
+}
+
+/// Whether an interval that was built is built again when an input changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Changes {
+    /// It is, so that the table is what a run from its beginning would give.
+    #[default]
+    Rebuild,
+    /// It is not: its rows stay as they were seen when it was built last.
+    Ignore,
+}
+
+/// Whether a row that is delivered again may be of another time than before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Times {
+    /// It may: all files that could hold its key count.
+    #[default]
+    MayMove,
+    /// It may not: files that hold no row of the interval's time count for nothing.
+    Fixed,
 }
 
 /// How a model is kept.
@@ -182,6 +256,9 @@ pub enum Materialized {
     /// Computed once a run and kept beside what earlier days gave: one snapshot for each day looked
     /// from, `as_of`, which is a column of the grain. A run replaces that day's snapshot alone.
     Snapshot,
+    /// Computed and kept interval by interval: a run replaces those that are missing, or whose inputs
+    /// or SQL changed, each whole.
+    Incremental,
 }
 
 /// One column of a contract.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use arrow::datatypes::SchemaRef;
 
 use crate::diagnostic::Diagnostic;
-use crate::engine::{FileMetadata, Reading};
+use crate::engine::{Extent, FileMetadata, Reading};
 use crate::ident::NodeName;
 use crate::lake::Commit;
 use crate::store::{ObjectInfo, Store};
@@ -79,6 +79,10 @@ pub struct PinnedFile {
     pub rows: u64,
     /// Which of its source's kinds of files it is; 0 without a contract.
     pub kind: usize,
+    /// Tells it from every other file, and from itself when it was another: a few letters.
+    pub mark: String,
+    /// Between which values the columns lie that tell times and keys, as far as intervals ask for it.
+    pub extents: BTreeMap<String, Extent>,
     /// What its footer says, unless that is too much to keep.
     pub metadata: Option<FileMetadata>,
 }

@@ -1,5 +1,6 @@
 //! The one look at the world.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
@@ -13,7 +14,7 @@ use crate::engine::{self, Footer};
 use crate::graph::Graph;
 use crate::ident::NodeName;
 use crate::lake::Commit;
-use crate::project::{Presence, Source};
+use crate::project::{Model, Presence, Source, SourceCheck};
 use crate::store::{Key, ObjectInfo, Store};
 
 /// How many requests are under way at once.
@@ -31,7 +32,12 @@ const KEPT_FOOTERS: usize = 16 << 20;
 /// none (GW0403), and stores that do not answer.
 pub async fn pin(graph: &Graph, location: &Store, last: Option<Commit>) -> Result<State, Diagnostics> {
     let wanted: Vec<&Source> = graph.sources().collect();
-    let looks = wanted.iter().map(|source| look(source, location));
+    let measured = measured(graph, &wanted);
+    let none = BTreeSet::new();
+    let looks = wanted.iter().map(|source| {
+        let columns = measured.get(&source.name).unwrap_or(&none);
+        look(source, columns, location)
+    });
     let looked: Vec<_> = stream::iter(looks).buffered(REQUESTS).collect().await;
     let mut found = Diagnostics::default();
     let mut state = State { last, ..State::default() };
@@ -69,7 +75,33 @@ pub async fn moved(state: &State) -> Result<(), Diagnostics> {
     looked.into_iter().filter_map(Result::err).collect::<Diagnostics>().or_ok(())
 }
 
-async fn look(source: &Source, location: &Store) -> Result<SourceState, Diagnostics> {
+/// The columns of each source that tell which files make the rows of an interval: times and keys.
+fn measured<'a>(graph: &Graph, sources: &[&'a Source]) -> BTreeMap<NodeName, BTreeSet<&'a str>> {
+    let mut measured: BTreeMap<NodeName, BTreeSet<&str>> = BTreeMap::new();
+    if !graph.models().any(Model::is_incremental) {
+        return measured;
+    }
+    for source in sources {
+        let mut own: BTreeSet<&str> = source.event_time.iter().map(|column| column.value.as_str()).collect();
+        if let Some(contract) = &source.contract {
+            own.extend(contract.table.grain.first().map(String::as_str));
+            for rule in &contract.rules {
+                if let SourceCheck::Orphan { column, to, field } = &rule.check {
+                    own.insert(column);
+                    measured.entry(to.clone()).or_default().insert(field);
+                }
+            }
+        }
+        measured.entry(source.name.clone()).or_default().extend(own);
+    }
+    measured
+}
+
+async fn look(
+    source: &Source,
+    measured: &BTreeSet<&str>,
+    location: &Store,
+) -> Result<SourceState, Diagnostics> {
     let (infos, folder) = list(source, location).await?;
     if infos.is_empty() {
         return without_files(source, &location.locate(&folder));
@@ -84,9 +116,12 @@ async fn look(source: &Source, location: &Store) -> Result<SourceState, Diagnost
     for (info, footer) in infos.into_iter().zip(footers) {
         let Some(footer) = found.keep(footer.map_err(Diagnostics::from)) else { continue };
         schemas.push((location.locate(&info.key), footer.schema));
+        let extent = |column: &&str| Some(((*column).to_owned(), engine::extent(&footer.metadata, column)?));
+        let extents = measured.iter().filter_map(extent).collect();
+        let mark = mark(&info);
         kept += footer.metadata.memory();
         let metadata = Some(footer.metadata).filter(|_| kept <= KEPT_FOOTERS);
-        files.push(PinnedFile { store: location.clone(), info, rows: footer.rows, kind: 0, metadata });
+        files.push(PinnedFile { store: location.clone(), info, rows: footer.rows, kind: 0, mark, extents, metadata });
     }
     found.or_ok(())?;
     let rows: u64 = files.iter().map(|file| file.rows).sum();
@@ -221,10 +256,20 @@ fn difference(first: &SchemaRef, other: &SchemaRef) -> Option<String> {
 fn fingerprint(files: &[PinnedFile]) -> String {
     let mut hash = Sha256::new();
     for file in files {
-        let info = &file.info;
-        let etag = info.etag.clone().unwrap_or_else(|| info.modified_micros.to_string());
-        // Not where the store lies: the same objects elsewhere are the same source.
-        hash.update(format!("{}\n{}\n{etag}\n", info.key, info.size));
+        hash.update(identity(&file.info));
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What tells a file from others. Not where the store lies: the same objects elsewhere are the same
+/// source.
+fn identity(info: &ObjectInfo) -> String {
+    let etag = info.etag.clone().unwrap_or_else(|| info.modified_micros.to_string());
+    format!("{}\n{}\n{etag}\n", info.key, info.size)
+}
+
+/// The first 64 bits of the hash of what tells a file from others.
+fn mark(info: &ObjectInfo) -> String {
+    let hash = Sha256::digest(identity(info));
+    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -20,6 +20,7 @@ mod floors;
 mod freshness;
 mod hostile;
 mod inputs;
+mod intervals;
 mod invalid;
 mod limits;
 mod locks;

@@ -8,11 +8,12 @@ use super::{LockFlag, common_of};
 use crate::ops;
 use crate::plan::Refresh;
 
-/// Publish the snapshots of days gone by, a version a day
+/// Publish the snapshots and intervals of days gone by
 ///
-/// What each snapshot needs is computed as of its day. Tables that keep no snapshots stay as they
-/// are, and days whose snapshots are up to date are passed over: the same command goes on where one
-/// was stopped.
+/// A snapshot of each day is published as a version of its own, or all with `--one-version`; the intervals
+/// between the days as one version. What each snapshot needs is computed as of its day. Tables that keep
+/// neither stay as they are, and what is up to date is passed over: the same command goes on where one was
+/// stopped.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  goodwill backfill -s value_tiers --from 2025-01-01 --to 2026-01-01 --every month\n  goodwill backfill -s rfm -s dormancy --from 2025-12-01 --to 2026-01-01"
@@ -31,6 +32,9 @@ pub(in crate::cli) struct BackfillArgs {
     /// How far the days are apart
     #[arg(long, value_enum, value_name = "STEP", default_value_t = Step::Day, help_heading = "Time")]
     pub(in crate::cli) every: Step,
+    /// Publish all days as one version, or none of them
+    #[arg(long, help_heading = "Run")]
+    pub(in crate::cli) one_version: bool,
     /// Use only what was known by this day or instant
     #[arg(long, value_name = "DAY", help_heading = "Time")]
     pub(in crate::cli) known_at: Option<String>,
@@ -81,7 +85,8 @@ impl BackfillArgs {
             Step::Week => ops::Every::Week,
             Step::Month => ops::Every::Month,
         };
-        ops::BackfillRequest { from: self.from, to: self.to, every }
+        let versions = if self.one_version { ops::Versions::One } else { ops::Versions::EachDay };
+        ops::BackfillRequest { from: self.from, to: self.to, every, versions }
     }
 
     /// The flags as a person would type them again.
@@ -92,7 +97,8 @@ impl BackfillArgs {
             Step::Month => " --every month",
         };
         let known = self.known_at.as_ref().map_or_else(String::new, |day| format!(" --known-at {day}"));
-        let days = format!(" --from {} --to {}{every}{known}", self.from, self.to);
+        let one = if self.one_version { " --one-version" } else { "" };
+        let days = format!(" --from {} --to {}{every}{one}{known}", self.from, self.to);
         [
             self.project.place.typed(),
             self.project.typed_variables(),

@@ -13,7 +13,8 @@ pub(in crate::cli) async fn backfill(session: &Session, args: &BackfillArgs) -> 
     let filled = ops::backfill(&session.around, &args.common(), &args.request()).await?;
     session.progress.finish();
     let stopped = session.signals.cause();
-    let exit = match filled.outcomes.last() {
+    let last = filled.outcomes.last().or(filled.intervals.as_ref());
+    let exit = match last {
         Some(last) => exit::of_outcome(last, stopped, WhenIdle::Succeed),
         None => stopped.map_or(Exit::OK, exit::StopCause::exit),
     };
@@ -22,19 +23,18 @@ pub(in crate::cli) async fn backfill(session: &Session, args: &BackfillArgs) -> 
         Some(cause) if exit == Exit::OK && !is_done(&filled) => cause.exit(),
         _ => exit,
     };
-    if let Some(last) = filled.outcomes.last() {
+    if let Some(last) = last {
         tell(&findings(last, stopped), session.console);
     }
     match args.output.output {
         Output::Json => session.console.document(&document(&filled, exit))?,
         Output::Text => {
             session.console.result(&text(&filled, session.console.frame()))?;
-            if let Some(last) = filled.outcomes.last().filter(|last| !was_filled(last)) {
+            if let Some(last) = last.filter(|last| !was_filled(last)) {
                 session.console.result(&summary(last, stopped, session.console.frame()))?;
             }
-            if is_done(&filled)
-                && filled.outcomes.iter().any(|day| matches!(day.ending, Ending::Published { .. }))
-            {
+            let all = || filled.intervals.iter().chain(&filled.outcomes);
+            if is_done(&filled) && all().any(|day| matches!(day.ending, Ending::Published { .. })) {
                 let next = format!(
                     "next: goodwill run{}   (what reads the history is built again)\n",
                     args.project.place.typed()
@@ -56,7 +56,32 @@ const fn was_filled(outcome: &Outcome) -> bool {
 }
 
 fn is_done(filled: &Backfilled) -> bool {
-    filled.outcomes.len() == filled.days.len() && filled.outcomes.iter().all(was_filled)
+    let all = filled.intervals.iter().chain(&filled.outcomes);
+    filled.outcomes.len() == filled.days.len() && all.into_iter().all(was_filled)
+}
+
+/// A line for each table whose intervals were asked for.
+fn intervals(outcome: &Outcome, frame: Frame) -> String {
+    let version = match outcome.ending {
+        Ending::Published { version } => format!("published as version {version}"),
+        Ending::NothingToDo { .. } => return "all intervals up to date before\n".to_owned(),
+        _ => "not published".to_owned(),
+    };
+    let mut grid = Grid::new(&["table", ">intervals", ">rows", ">time"]);
+    let mut count = 0;
+    for step in snapshots(outcome) {
+        let planned = outcome.plan.step(&step.model).and_then(|step| step.intervals.as_ref());
+        let built = planned.map_or(0, Vec::len);
+        count += built;
+        let took = step.finished_at.micros() - step.started_at.micros();
+        grid.row([
+            step.model.to_string(),
+            built.to_string(),
+            words::grouped(step.rows),
+            words::duration(took),
+        ]);
+    }
+    format!("{}{} {version}\n", grid.render(frame), words::counted(count, "interval"))
 }
 
 fn snapshots(outcome: &Outcome) -> impl Iterator<Item = &crate::plan::StepResult> {
@@ -64,6 +89,11 @@ fn snapshots(outcome: &Outcome) -> impl Iterator<Item = &crate::plan::StepResult
 }
 
 fn text(filled: &Backfilled, frame: Frame) -> String {
+    let intervals = filled.intervals.as_ref().map(|outcome| intervals(outcome, frame)).unwrap_or_default();
+    if filled.days.is_empty() { intervals } else { intervals + &days(filled, frame) }
+}
+
+fn days(filled: &Backfilled, frame: Frame) -> String {
     let mut grid = Grid::new(&["day", "status", ">version", ">snapshots", ">rows", ">time"]);
     for (day, outcome) in filled.days.iter().zip(&filled.outcomes) {
         let (status, version) = match outcome.ending {
@@ -104,6 +134,11 @@ fn document(filled: &Backfilled, exit: Exit) -> Json {
     json!({
         "status": if is_done(filled) { "backfilled" } else { "incomplete" },
         "exit_code": exit.number(),
+        "intervals": filled.intervals.as_ref().map(|outcome| {
+            let mut document = run_document(outcome, &findings(outcome, None), exit);
+            document.as_object_mut().map(|fields| fields.remove("exit_code"));
+            document
+        }),
         "days": filled.days.iter().zip(&filled.outcomes).map(day).collect::<Vec<_>>(),
         "left": filled.days.iter().skip(filled.outcomes.len()).map(ToString::to_string).collect::<Vec<_>>(),
     })
@@ -120,6 +155,7 @@ mod tests {
         let frame = Frame { width: None, colour: Colour::None };
         let day = |text: &str| text.parse().expect("a day");
         let mut filled = Backfilled {
+            intervals: None,
             days: vec![day("2025-01-01"), day("2025-02-01")],
             outcomes: vec![samples::outcome(Ending::Published { version: 4 })],
         };

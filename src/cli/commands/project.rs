@@ -222,6 +222,7 @@ fn kept_as(model: &Listed) -> &'static str {
     match (model.materialization, model.visibility) {
         (Materialization::View, _) => "view",
         (Materialization::Snapshot, _) => "snapshot",
+        (Materialization::Incremental, _) => "incremental",
         (Materialization::Table, Visibility::Published) => "published",
         (Materialization::Table, Visibility::Internal) => "internal",
     }
@@ -232,6 +233,7 @@ fn listed_document(model: &Listed) -> Json {
         Materialization::View => "view",
         Materialization::Table => "table",
         Materialization::Snapshot => "snapshot",
+        Materialization::Incremental => "incremental",
     };
     json!({
         "name": model.name,

@@ -346,7 +346,7 @@ published version 3: 1 table, as of 1970-01-01 (UTC), in 1.5 s
 
     fn audit(broken: u64) -> AuditResult {
         let model = NodeName::parse("rfm").expect("a name");
-        AuditResult { model, audit: "not_null score".to_owned(), broken, examples: Vec::new() }
+        AuditResult { model, audit: "not_null score".to_owned(), broken, examples: Vec::new(), help: None }
     }
 
     #[test]

@@ -82,6 +82,7 @@ async fn write(
         checks,
         store: world.store.clone(),
         folder: Key::parse(folder).expect("a key"),
+        first_file: 0,
         footer: BTreeMap::from([("goodwill.as_of".to_owned(), "2024-01-01T00:00:00Z".to_owned())]),
         on_progress: None,
     };
@@ -326,7 +327,7 @@ async fn an_intermediate_is_kept_in_memory_while_it_fits() {
     let typed = typed_over("select k, g, amount, share, name from t", &[relation]);
     let typed = Arc::new(cast_to_contract(&typed, &contract).expect("fits"));
     let mut request = MaterializeRequest {
-        name: NodeName::parse("staged").expect("a name"),
+        name: "staged".to_owned(),
         typed,
         bindings: Arc::new(bindings),
         contract: Arc::new(contract),

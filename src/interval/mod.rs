@@ -10,6 +10,10 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
+mod batch;
+
+pub use batch::{Batch, Interval};
+
 /// A moment, in microseconds since 1970-01-01T00:00:00Z: what Parquet and Delta readers share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

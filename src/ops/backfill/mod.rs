@@ -1,13 +1,21 @@
 //! `backfill`: snapshots of days gone by, each as a run on that day would have given it.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan};
 
+use super::context::Asked;
 use super::{Common, Error, Surroundings, context, run};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::graph::{Facts, Graph};
 use crate::ident::NodeName;
-use crate::plan::{Ending, Event, Outcome, Purpose};
+use crate::interval::{Instant, Interval};
+use crate::plan::{Ending, Outcome, Purpose};
+use crate::project::Model;
+
+mod filling;
 
 /// The most days one request may name: ten years of them, and some more.
 const MOST_DAYS: usize = 4_000;
@@ -21,6 +29,18 @@ pub struct BackfillRequest {
     pub to: Date,
     /// How far the days are apart.
     pub every: Every,
+    /// As how many versions their snapshots are published.
+    pub versions: Versions,
+}
+
+/// As how many versions the days of a backfill are published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Versions {
+    /// One for each day, as it is computed.
+    #[default]
+    EachDay,
+    /// One for all of them, or none.
+    One,
 }
 
 /// How far the days of a backfill are apart.
@@ -37,6 +57,8 @@ pub enum Every {
 /// What became of a backfill.
 #[derive(Debug, Clone)]
 pub struct Backfilled {
+    /// What became of the intervals of tables that are kept by them, all in one version.
+    pub intervals: Option<Outcome>,
     /// The days asked for, in order.
     pub days: Vec<Date>,
     /// What became of each, up to the first that was not published.
@@ -54,6 +76,15 @@ impl Every {
 }
 
 impl BackfillRequest {
+    /// From the start of the first day to the end of the last.
+    fn span(&self, zone: &TimeZone) -> Result<Interval, Diagnostics> {
+        let start_of = |day: Date| {
+            Instant::start_of_day(day, zone)
+                .map_err(|cause| Diagnostics::from(Diagnostic::error(code::BAD_REQUEST, cause.to_string())))
+        };
+        Ok(Interval { start: start_of(self.from)?, end: start_of(self.to)? })
+    }
+
     /// The days from `from`, each so far from the first, that lie before `to`.
     fn days(&self) -> Result<Vec<Date>, Diagnostics> {
         let wrong = |message: String| Diagnostics::from(Diagnostic::error(code::BAD_REQUEST, message));
@@ -76,9 +107,10 @@ impl BackfillRequest {
     }
 }
 
-/// Publishes the selected snapshots of each day that are missing or changed, a version a day.
+/// Publishes the selected snapshots of each day that are missing or changed, a version a day or one for
+/// all, and the selected intervals between the first day and the last as one version.
 ///
-/// Tables that keep no snapshots stay as they are: what a snapshot needs of them is computed as of its
+/// Days are computed several at once, as far as there is memory. Tables that keep no snapshots stay as they are: what a snapshot needs of them is computed as of its
 /// day and let go. Days whose snapshots are what this project and these sources give are passed over,
 /// so the same request goes on where one ended.
 ///
@@ -93,43 +125,60 @@ pub async fn backfill(
 ) -> Result<Backfilled, Error> {
     let asked = context::asked(around, common)?;
     let days = request.days()?;
-    if !asked.selection.depends_on_facts() {
-        let selected = asked.selection.evaluate(&asked.graph, &Facts::default())?;
-        if !selected.iter().any(|name| is_snapshot(&asked.graph, name)) {
-            return Err(no_snapshot(&asked.graph).into());
-        }
-    }
-    let mut outcomes = Vec::new();
-    for (at, day) in days.iter().enumerate() {
-        if *around.stop.borrow() {
-            break;
-        }
-        let text = format!("snapshots of {day}, {} of {}", at + 1, days.len());
-        around.observer.notice(Event::Note { text });
-        let common = Common { as_of: Some(day.to_string()), purpose: Purpose::Backfill, ..common.clone() };
+    let wanted = Wanted::of(&asked)?;
+    let mut filled = Backfilled { intervals: None, days: Vec::new(), outcomes: Vec::new() };
+    if wanted.intervals {
+        let span = request.span(&asked.pipeline().time_zone)?;
+        let common = Common { purpose: Purpose::Backfill, span: Some(span), ..common.clone() };
         let outcome = run(around, &common).await?.outcome;
-        let goes_on = matches!(outcome.ending, Ending::Published { .. } | Ending::NothingToDo { .. });
-        outcomes.push(outcome);
-        if !goes_on {
-            break;
+        let goes_on = is_filled(&outcome);
+        filled.intervals = Some(outcome);
+        if !goes_on || !wanted.snapshots {
+            return Ok(filled);
         }
     }
-    Ok(Backfilled { days, outcomes })
+    let outcomes = filling::fill(around, common, &days, request.versions).await?;
+    Ok(Backfilled { days, outcomes, ..filled })
 }
 
-fn is_snapshot(graph: &Graph, name: &NodeName) -> bool {
-    graph.model(name).is_some_and(crate::project::Model::is_snapshot)
+/// Whether what was asked for is published.
+const fn is_filled(outcome: &Outcome) -> bool {
+    matches!(outcome.ending, Ending::Published { .. } | Ending::NothingToDo { .. })
 }
 
-fn no_snapshot(graph: &Graph) -> Diagnostic {
-    let message = "no model selected keeps snapshots, so there is nothing to backfill";
-    let found = Diagnostic::error(code::BAD_REQUEST, message);
-    let snapshots: Vec<String> =
-        graph.models().filter(|model| model.is_snapshot()).map(|model| model.name.to_string()).collect();
-    if snapshots.is_empty() {
-        return found.help("a model keeps them with `config: {materialized: snapshot}`");
+/// Which kinds of tables with a past are selected.
+struct Wanted {
+    snapshots: bool,
+    intervals: bool,
+}
+
+impl Wanted {
+    fn of(asked: &Asked) -> Result<Self, Error> {
+        let graph = &asked.graph;
+        let names: BTreeSet<NodeName> = if asked.selection.depends_on_facts() {
+            // Who is meant is known when the root is read: all that could be.
+            graph.models().map(|model| model.name.clone()).collect()
+        } else {
+            asked.selection.evaluate(graph, &Facts::default())?
+        };
+        let models = || names.iter().filter_map(|name| graph.model(name));
+        let wanted = Self {
+            snapshots: models().any(Model::is_snapshot),
+            intervals: models().any(Model::is_incremental),
+        };
+        if wanted.snapshots || wanted.intervals { Ok(wanted) } else { Err(nothing_kept(graph).into()) }
     }
-    found.help(format!("snapshots here: {}", snapshots.join(", ")))
+}
+
+fn nothing_kept(graph: &Graph) -> Diagnostic {
+    let message = "no model selected keeps snapshots or intervals, so there is nothing to backfill";
+    let found = Diagnostic::error(code::BAD_REQUEST, message);
+    let kept = graph.models().filter(|model| model.is_snapshot() || model.is_incremental());
+    let kept: Vec<String> = kept.map(|model| model.name.to_string()).collect();
+    if kept.is_empty() {
+        return found.help("a model keeps them with `config: {materialized: snapshot}` or `incremental`");
+    }
+    found.help(format!("such models here: {}", kept.join(", ")))
 }
 
 #[cfg(test)]
@@ -138,7 +187,7 @@ mod tests {
 
     fn check(from: &str, to: &str, every: Every, expected: &[&str]) {
         let day = |text: &str| text.parse::<Date>().expect("a day");
-        let request = BackfillRequest { from: day(from), to: day(to), every };
+        let request = BackfillRequest { from: day(from), to: day(to), every, versions: Versions::EachDay };
         let days = request.days().expect("days");
         assert_eq!(days.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
     }
@@ -158,7 +207,12 @@ mod tests {
     #[test]
     fn no_day_and_too_many_are_refused() {
         let day = |text: &str| text.parse::<Date>().expect("a day");
-        let request = |from, to| BackfillRequest { from: day(from), to: day(to), every: Every::Day };
+        let request = |from, to| BackfillRequest {
+            from: day(from),
+            to: day(to),
+            every: Every::Day,
+            versions: Versions::One,
+        };
         assert!(request("2024-01-01", "2024-01-01").days().is_err());
         assert!(request("2000-01-01", "2024-01-01").days().is_err());
     }
