@@ -17,7 +17,7 @@ use super::intervals::window;
 use super::{MadeFrom, TypedGraph};
 use crate::engine::Extent;
 use crate::graph::{Input, Node};
-use crate::ident::{NodeName, VariableName};
+use crate::ident::NodeName;
 use crate::interval::Interval;
 use crate::project::{Model, Source, SourceCheck, Window};
 use crate::query::Parameters;
@@ -91,6 +91,7 @@ struct Ledger<'a> {
 impl<'a> Ledger<'a> {
     fn by_intervals(&mut self, model: &'a Model) -> MadeFrom {
         let definition = fingerprint::definition(model);
+        let of_all = fingerprint::parameters(&self.parameters(model));
         let mut slots = Vec::new();
         let intervals = self.typed.intervals(model);
         let lookback = model.incremental.map_or(0, |incremental| incremental.lookback);
@@ -99,7 +100,7 @@ impl<'a> Ledger<'a> {
             // Beyond the last interval nothing has come yet.
             let last = intervals.get(at.saturating_add(lookback));
             let is_settled = last.is_some_and(|last| last.end <= self.typed.as_of);
-            slots.push(self.slot(model, &definition, *interval, is_settled));
+            slots.push(self.slot(model, (&definition, &of_all), *interval, is_settled));
         }
         let all: Vec<&str> = slots.iter().map(|slot| slot.fingerprint.as_str()).collect();
         let inputs = BTreeMap::from([("intervals".to_owned(), hash(&all))]);
@@ -107,7 +108,13 @@ impl<'a> Ledger<'a> {
         MadeFrom { definition, parameters: String::new(), inputs }
     }
 
-    fn slot(&mut self, model: &'a Model, definition: &str, interval: Interval, is_settled: bool) -> Slot {
+    fn slot(
+        &mut self,
+        model: &'a Model,
+        (definition, parameters): (&str, &str),
+        interval: Interval,
+        is_settled: bool,
+    ) -> Slot {
         let mut inputs = BTreeMap::new();
         let mut read: BTreeMap<NodeName, BTreeSet<String>> = BTreeMap::new();
         let mut is_open = !is_settled;
@@ -125,26 +132,24 @@ impl<'a> Ledger<'a> {
         if is_open {
             inputs.insert(AS_OF.to_owned(), self.typed.as_of.to_string());
         }
-        let parameters = self.parameters(model, &self.typed.with_interval(interval));
-        let made_from = MadeFrom { definition: definition.to_owned(), parameters, inputs };
+        // Which interval it is stands in its slice.
+        let (definition, parameters) = (definition.to_owned(), parameters.to_owned());
+        let made_from = MadeFrom { definition, parameters, inputs };
         let fingerprint = fingerprint::fingerprint(&made_from);
         let read = read.into_iter().map(|(source, marks)| (source, marks.into_iter().collect()));
         Slot { interval, fingerprint, made_from, read: read.collect() }
     }
 
-    /// The parameters that a model's rows of any interval depend on.
-    fn parameters(&self, model: &Model, values: &Parameters) -> String {
+    /// The values of the parameters that a model's rows of any interval depend on.
+    fn parameters(&self, model: &Model) -> Parameters {
         let names = fingerprint::named_parameters(model);
-        let is_used = |name: &VariableName| {
-            let by_cut = name.as_str() == "known_at" && fingerprint::is_cut_by_known_at(self.typed, model);
-            by_cut || names.contains(name.as_str())
-        };
+        let by_cut = fingerprint::is_cut_by_known_at(self.typed, model);
+        let is_used = |name: &str| (by_cut && name == "known_at") || names.contains(name);
         // An audit that looks from a day is asked anew by each run, and changes no row.
-        let rows = |name: &VariableName| {
-            !model.is_incremental() || !matches!(name.as_str(), "as_of" | "as_of_day")
-        };
-        let used = values.iter().filter(|(name, _)| is_used(name) && rows(name));
-        fingerprint::parameters(&used.map(|(name, value)| (name.clone(), value.clone())).collect())
+        let of_rows = |name: &str| !model.is_incremental() || !matches!(name, "as_of" | "as_of_day");
+        let used = self.typed.parameters.iter();
+        let used = used.filter(|(name, _)| is_used(name.as_str()) && of_rows(name.as_str()));
+        used.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// What the rows of an input are made from that make those of `model` in `interval`.
@@ -179,7 +184,8 @@ impl<'a> Ledger<'a> {
     /// A model that is computed whole, of which the rows of a time are made from those of its inputs.
     fn timed(&mut self, model: &'a Model, interval: Interval, is_settled: bool) -> Seen {
         let mut all = Seen::default();
-        let mut parts = vec![fingerprint::definition(model), self.parameters(model, &self.typed.parameters)];
+        let parameters = fingerprint::parameters(&self.parameters(model));
+        let mut parts = vec![fingerprint::definition(model), parameters];
         for input in self.typed.graph.inputs(&model.name) {
             if is_settled && !window(model, input).follows_changes {
                 continue;

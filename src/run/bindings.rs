@@ -271,9 +271,8 @@ pub(super) fn within(
 ) -> Bindings {
     let zone = &typed.graph.project().pipeline.time_zone;
     for input in typed.graph.inputs(&model.name) {
-        let (Some(column), Some(rows)) = (typed.time_of(input), bindings.remove(&input.table)) else {
-            continue;
-        };
+        let Some(column) = typed.time_of(input) else { continue };
+        let Some(rows) = bindings.remove(&input.table) else { continue };
         let Interval { start, end } = typed.read_by(model, input, interval);
         let bound = |at: Instant| Bound { column: column.to_owned(), at, day: at.day_in(zone) };
         let (from, until) = (bound(start), bound(end));

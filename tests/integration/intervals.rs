@@ -374,7 +374,7 @@ fn something_happens(shop: &Shop, dice: &mut Dice, step: u64) -> String {
 fn whatever_happens_to_the_sources_the_intervals_are_those_of_a_run_from_the_beginning() {
     for seed in 0..3 * number_from("GOODWILL_SCALE", 1) {
         let shop = shop(12);
-        let mut dice = Dice(u64::try_from(seed).unwrap() + 1);
+        let mut dice = Dice(seed + 1);
         let mut story = Vec::new();
         run(&shop, "2024-03-10");
         for step in 0..5 {

@@ -305,3 +305,101 @@ fn a_bucket_keeps_the_snapshots_a_folder_does() {
     let expected = fill(&folder, &["--sources", &sources]);
     assert_eq!(fill(&Project::demo_in_a_bucket(), &[]), expected);
 }
+
+const MONTHS: [&str; 8] =
+    ["backfill", "-s", "spend", "--from", "2023-10-01", "--to", "2024-04-01", "--every", "month"];
+
+#[test]
+fn all_days_are_one_version_if_that_is_asked_for() {
+    let together = shop();
+    run(&together, "2024-04-01");
+    let one = [&MONTHS[..], &["--one-version"]].concat();
+    let told = together.project().goodwill(&one).ended_with(0).stdout;
+    assert!(told.contains("6 of 6 days published, 0 up to date before"), "{told}");
+    let root = together.project().root();
+    assert_eq!(assert_at_rest(&root), 2);
+    assert_eq!(commit(&root, 2)["as_of"], "2024-04-01T00:00:00Z");
+    let apart = shop();
+    run(&apart, "2024-04-01");
+    apart.project().goodwill(&MONTHS).ended_with(0);
+    assert_eq!(last(&apart.project().root()), 7);
+    assert_eq!(hashes(&commit(&root, 2)), hashes(&commit(&apart.project().root(), 7)));
+    together.project().goodwill(&["verify", "--all"]).ended_with(0);
+    let told = together.project().goodwill(&one).ended_with(0).stdout;
+    assert!(told.contains("0 of 6 days published, 6 up to date before"), "{told}");
+    assert_eq!(last(&root), 2);
+}
+
+#[test]
+fn one_version_is_all_of_its_days_or_none() {
+    let shop = shop();
+    run(&shop, "2024-04-01");
+    shop.edit("sql/m/spend.sql", "sum(amount)", "sum(amount / case when $as_of_day = date '2024-02-01' then 0 else 1 end)");
+    let one = [&MONTHS[..], &["--one-version"]].concat();
+    let failed = shop.project().goodwill(&one).ended_with(1);
+    assert!(failed.stderr.contains("GW05"), "{}", failed.stderr);
+    assert!(failed.stdout.contains("2024-02-01") && failed.stdout.contains("not published"), "{}", failed.stdout);
+    let root = shop.project().root();
+    assert_eq!(last(&root), 1);
+    // Day by day, those before it are there.
+    shop.project().goodwill(&MONTHS).ended_with(1);
+    assert_eq!(last(&root), 5);
+    assert_at_rest(&root);
+}
+
+#[test]
+fn one_version_that_was_killed_goes_on_with_what_it_has_written() {
+    let shop = shop();
+    run(&shop, "2024-04-01");
+    let one = [&MONTHS[..], &["--one-version"]].concat();
+    let mut running = Running::start(shop.project().command(&one), None);
+    running.reach("after_journal", 3);
+    assert!(running.kill());
+    let root = shop.project().root();
+    assert_eq!(last(&root), 1);
+    let refused = shop.project().goodwill(&["resume"]).ended_with(2);
+    assert!(refused.stderr.contains("repeat the backfill"), "{}", refused.stderr);
+    let again = shop.project().goodwill(&one).ended_with(0);
+    assert!(again.stderr.contains("what it has written is used"), "{}", again.stderr);
+    assert_eq!(assert_at_rest(&root), 2);
+    let fresh = self::shop();
+    run(&fresh, "2024-04-01");
+    fresh.project().goodwill(&one).ended_with(0);
+    assert_eq!(hashes(&commit(&root, 2)), hashes(&commit(&fresh.project().root(), 2)));
+    shop.project().goodwill(&["verify", "--all"]).ended_with(0);
+}
+
+#[test]
+fn days_that_read_earlier_ones_are_filled_in_one_after_another() {
+    let growing = || {
+        let shop = shop();
+        shop.edit(
+            "sql/m/spend.yml",
+            "  - name: today",
+            "  - name: grown
+    description: What all customers had spent on each day up to this one.
+    config: {materialized: snapshot}
+    grain: [as_of]
+    columns:
+      - {name: as_of, data_type: date, description: The day looked from.}
+      - {name: days, data_type: bigint, description: How many days with orders there were.}
+  - name: today",
+        );
+        shop.file(
+            "sql/m/grown.sql",
+            "select $as_of_day as as_of, count(distinct as_of) as days from spend\n",
+        );
+        shop
+    };
+    let months =
+        ["backfill", "-s", "spend grown", "--from", "2024-02-01", "--to", "2024-04-01", "--every", "month"];
+    let days = "select concat(cast(as_of as varchar), ' ', cast(days as varchar)) as line from grown order by as_of";
+    for more in [&[][..], &["--one-version"]] {
+        let shop = growing();
+        shop.project().goodwill(&[&months[..], more].concat()).ended_with(0);
+        run(&shop, "2024-04-01");
+        assert_eq!(shop.lines(days), ["2024-02-01 1", "2024-03-01 2", "2024-04-01 3"], "{more:?}");
+        let told = shop.project().goodwill(&[&months[..], more].concat()).ended_with(0).stdout;
+        assert!(told.contains("0 of 2 days published"), "{told}");
+    }
+}

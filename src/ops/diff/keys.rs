@@ -1,9 +1,13 @@
 //! Row by row: keys that came and went, and the columns that changed under those that stayed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::contract::Identity;
 use super::pair::{AFTER, BEFORE, Pair, Question, number, quoted};
+use crate::lake::{FileEntry, TableEntry};
 use crate::ops::Error;
 use crate::query::Parameters;
+use crate::store::Key;
 
 /// The most columns that one query compares: more make a query too large to plan.
 const MOST_COLUMNS: usize = 500;
@@ -49,11 +53,13 @@ pub(super) async fn compared(pair: &Pair<'_>, identity: Result<Identity, String>
             "it has more than {MOST_COLUMNS} columns, so only rows are counted"
         )));
     }
+    let same = same_files(pair, &identity);
+    let differs = |file: &&FileEntry| !same.contains_key(&file.path);
     let question = Question {
         sql: sql(&identity),
         parameters: Parameters::new(),
-        before: pair.before.files().collect(),
-        after: pair.after.files().collect(),
+        before: pair.before.files().filter(differs).collect(),
+        after: pair.after.files().filter(differs).collect(),
         limit: 1,
     };
     let rows = pair.ask(question).await?;
@@ -66,7 +72,22 @@ pub(super) async fn compared(pair: &Pair<'_>, identity: Result<Identity, String>
         .collect();
     columns.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let [added, removed, kept, changed] = [0, 1, 2, 3].map(|at| number(row.get(at)));
+    let kept = kept + same.values().sum::<u64>();
     Ok(Keys::Compared(KeyCounts { key, added, removed, kept, changed, columns }))
+}
+
+/// The files that both versions have, with their rows: no row of theirs came, went or changed, since a key is
+/// in one file only. None where rows are told apart by less than the grain.
+fn same_files<'a>(pair: &Pair<'a>, identity: &Identity) -> BTreeMap<&'a Key, u64> {
+    let key: BTreeSet<&String> = identity.key.iter().collect();
+    let is_grain = |entry: &TableEntry| entry.contract.grain.iter().collect::<BTreeSet<_>>() == key;
+    if !is_grain(pair.before) || !is_grain(pair.after) {
+        return BTreeMap::new();
+    }
+    let before: BTreeMap<&Key, &String> =
+        pair.before.files().map(|file| (&file.path, &file.sha256)).collect();
+    let is_same = |file: &&FileEntry| before.get(&file.path) == Some(&&file.sha256);
+    pair.after.files().filter(is_same).map(|file| (&file.path, file.rows)).collect()
 }
 
 /// One row: keys added, removed, kept and changed, then a count for each column.
