@@ -110,7 +110,8 @@ impl<'a> Walk<'a> {
         let around = self.around;
         around.observer.notice(Event::Phase(Phase::Recover));
         let mut state = unless_stopped(around, self.begin(hold)).await?;
-        let scratch = Scratch::of(around, &self.run_id)?;
+        // Not by the run's name: what a killed one left under it may be swept at any moment.
+        let scratch = Scratch::of(around, self.attempt.as_str())?;
         scratch.sweep().await;
         let pipeline = Some(self.asked.pipeline());
         let engine = context::engine(around, self.common, pipeline, scratch.path())?;

@@ -66,6 +66,13 @@ struct Seen {
     is_open: bool,
 }
 
+/// The interval whose files are looked for, and whether times do not move.
+#[derive(Clone, Copy)]
+struct Of {
+    interval: Interval,
+    are_fixed: bool,
+}
+
 /// A question that is asked for each interval and by several models.
 type Question = (NodeName, Interval, bool, Vec<NodeName>);
 
@@ -246,7 +253,8 @@ impl<'a> Ledger<'a> {
         let has_key = source.contract.as_ref().is_some_and(|contract| !contract.table.grain.is_empty());
         let replaced_later = is_timed && has_key && !are_fixed && self.any_later(source, &files);
         let mut is_open = replaced_later || (is_timed && interval.end > self.typed.as_of);
-        is_open |= self.add_parents(source, &files, ignored, &mut marks);
+        let of = Of { interval, are_fixed };
+        is_open |= self.add_parents(source, &files, (of, ignored), &mut marks);
         let mut parts = vec![fingerprint::contract_of(self.typed, source)];
         for (source, marks) in &marks {
             parts.push(format!("{source} {}", marks.iter().cloned().collect::<Vec<_>>().join(" ")));
@@ -326,7 +334,7 @@ impl<'a> Ledger<'a> {
         &self,
         source: &Source,
         files: &[&'a PinnedFile],
-        ignored: &[NodeName],
+        (of, ignored): (Of, &[NodeName]),
         marked: &mut BTreeMap<NodeName, BTreeSet<String>>,
     ) -> bool {
         let mut is_open = false;
@@ -334,12 +342,16 @@ impl<'a> Ledger<'a> {
         for rule in rules {
             let SourceCheck::Orphan { column, to, field } = &rule.check else { continue };
             let Some(parent) = self.declared(to).filter(|_| !ignored.contains(to)) else { continue };
-            let could = |file: &&PinnedFile| meets_any(file.extents.get(field), files, column);
-            let found: Vec<&PinnedFile> = self.files(parent).iter().filter(could).collect();
-            let found = self.with_same_keys(parent, found);
+            // What dates a row, and does not move, is of the row's own time.
+            let found = if of.are_fixed && dating(source).is_some_and(|(_, dated_by, _)| dated_by == to) {
+                self.files_in(parent, of.interval)
+            } else {
+                let could = |file: &&PinnedFile| meets_any(file.extents.get(field), files, column);
+                self.with_same_keys(parent, self.files(parent).iter().filter(could).collect())
+            };
             is_open |= self.any_later(parent, &found);
             marked.entry(to.clone()).or_default().extend(marks(&found));
-            is_open |= self.add_parents(parent, &found, ignored, marked);
+            is_open |= self.add_parents(parent, &found, (of, ignored), marked);
         }
         is_open
     }

@@ -186,7 +186,7 @@ fn an_order_that_moves_is_taken_from_the_day_it_was_on() {
     assert_eq!(shop.lines("select cast(orders as varchar) as line from total"), ["20"]);
     // Who says that times do not move is told when one does: the key would be there twice.
     let fixed = self::shop(10);
-    fixed.edit("sql/m/facts.yml", "begin: 2024-03-01}", "begin: 2024-03-01, inputs: {sources.orders: {times: fixed}}}");
+    fixed.edit("sql/m/facts.yml", "begin: 2024-03-01}", "begin: 2024-03-01, inputs: {sources.orders: {times: fixed}, sources.lines: {times: fixed}}}");
     run(&fixed, "2024-03-11");
     let moved = with(&placed(300, 9, "10.00"), &json!({"loaded_at": "2024-03-10T00:00:00Z"}));
     fixed.rows("orders/corrected.parquet", &order_columns(), &[moved]);

@@ -306,7 +306,7 @@ fn a_bucket_keeps_the_snapshots_a_folder_does() {
     assert_eq!(fill(&Project::demo_in_a_bucket(), &[]), expected);
 }
 
-const MONTHS: [&str; 8] =
+const MONTHS: [&str; 9] =
     ["backfill", "-s", "spend", "--from", "2023-10-01", "--to", "2024-04-01", "--every", "month"];
 
 #[test]
