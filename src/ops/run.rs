@@ -126,6 +126,7 @@ impl Walk<'_> {
                 plan: &plan,
                 asked: as_typed(self.common),
                 lake: &self.lake,
+                staging: &self.lake,
                 engine: &engine,
                 run_id: self.run_id.clone(),
                 attempt,

@@ -29,7 +29,7 @@ pub(super) async fn write_intent(job: &Job<'_>, started_at: Instant) -> Result<(
         tables: published_steps(job.plan).map(|step| step.model.clone()).collect(),
         plan: plan::intended(job.plan, &job.asked),
     };
-    job.lake.write_intent(&intent).await.map_err(found)
+    job.staging.write_intent(&intent).await.map_err(found)
 }
 
 /// The files of a table as commits name them; extremes of personal data are not among what is known.

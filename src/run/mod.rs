@@ -43,8 +43,11 @@ pub struct Job<'a> {
     pub plan: &'a Plan,
     /// What was asked for, as it was typed.
     pub asked: Asked,
-    /// Where to publish.
+    /// Where to publish, and what is published.
     pub lake: &'a Lake,
+    /// Where files are written before they are published: the root too, unless nothing of them is to
+    /// be published there.
+    pub staging: &'a Lake,
     /// What computes.
     pub engine: &'a Engine,
     /// The run's name.

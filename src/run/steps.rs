@@ -396,7 +396,7 @@ fn reuse(job: &Job<'_>, step: &Step, files: &[FileEntry], started_at: Instant) -
     let model = job.typed.graph.model(&step.model);
     let named: Vec<&FileEntry> = files.iter().collect();
     let rows = model
-        .and_then(|model| bindings::published_files(job.lake, &step.model, &named, &model.contract))
+        .and_then(|model| bindings::published_files(job.staging, &step.model, &named, &model.contract))
         .ok_or_else(|| super::bug("a finished step of an unknown model").into());
     let result = StepResult {
         model: step.model.clone(),
@@ -521,8 +521,8 @@ async fn write(
         bindings: Arc::new(bindings),
         contract: Arc::new(model.contract.clone()),
         checks: audits::row_checks(model),
-        store: job.lake.store().clone(),
-        folder: job.lake.data_folder(&model.name, &job.attempt).map_err(commit::found)?,
+        store: job.staging.store().clone(),
+        folder: job.staging.data_folder(&model.name, &job.attempt).map_err(commit::found)?,
         footer: BTreeMap::from([
             ("goodwill.as_of".to_owned(), job.plan.as_of.to_string()),
             ("goodwill.contract".to_owned(), serde_json::to_string(&model.contract).unwrap_or_default()),
@@ -533,7 +533,7 @@ async fn write(
     };
     let computed = job.engine.write(&request, share).await?;
     let written = computed.written();
-    let file = |file: &WrittenFile| file.to_data_file(job.lake.store());
+    let file = |file: &WrittenFile| file.to_data_file(job.staging.store());
     Ok(Product {
         binding: bindings::of_files(written.files.iter().map(file).collect(), &model.contract),
         rows: written.files.iter().map(|file| file.rows).sum(),
