@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::apply::why_refused;
 use super::context::Asked;
 use super::diff::{self, Since};
 use super::lease::{Go, Hold, Leasing, taken_beside};
@@ -186,8 +187,10 @@ impl Walk<'_> {
         let typed = self.asked.analyze(state)?;
         let request = self.asked.request(&self.lake, self.common).await?;
         let plan = plan::build(&typed, state, &request)?;
-        if let Way::Saved(saved) = self.way {
-            saved.refuse_other(&plan, &MadeIn::of(&typed, state))?;
+        if let Way::Saved(saved) = self.way
+            && let Err(found) = saved.refuse_other(&plan, &MadeIn::of(&typed, state))
+        {
+            return Err(why_refused(&self.lake, saved, found).await?.into());
         }
         let late = freshness::gate(self.around, self.common, engine, &typed, state).await?;
         Ok(Decided { typed, plan, late })
