@@ -9,10 +9,11 @@ use super::{
 use crate::count::counted;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::graph::{Facts, Graph, Node};
-use crate::ident::NodeName;
+use crate::ident::{NodeName, VariableName};
 use crate::lake::{Commit, Part, Slice, TableEntry};
 use crate::project::{Model, Source, Visibility};
 use crate::state::State;
+use crate::value::Value;
 
 /// Returns the steps that bring every selected table up to date, inputs first.
 ///
@@ -118,11 +119,32 @@ impl World<'_> {
         Some(if then.definition != now.definition {
             Reason::DefinitionChanged
         } else if then.parameters != now.parameters {
-            Reason::ParametersChanged
+            self.parameters_changed(self.typed.graph.model(model)?, &then.parameters)
         } else {
             let changed = now.inputs.iter().filter(|(name, now)| then.inputs.get(*name) != Some(now));
             Reason::InputAdvanced { inputs: changed.map(|(name, _)| name.clone()).collect() }
         })
+    }
+
+    /// Which parameters may have changed. Commits keep a hash of their values, so only two guesses can be
+    /// proven: that of what the last version looked from, and that of the variables' defaults.
+    fn parameters_changed(&self, model: &Model, then: &str) -> Reason {
+        let used = fingerprint::used(self.typed, model);
+        let last = self.state.last.as_ref().map(|last| last.as_of);
+        let pipeline = &self.typed.graph.project().pipeline;
+        let day = last.map(|last| fingerprint::looking_from(&used, last, &pipeline.time_zone));
+        let looked_from = last.filter(|_| day.is_some_and(|day| fingerprint::parameters(&day) == then));
+        let defaults = fingerprint::with_defaults(&used, pipeline);
+        let were_defaults = fingerprint::parameters(&defaults) == then;
+        let same_day = last == Some(self.typed.as_of);
+        let may_have_changed = |name: &VariableName, value: &Value| {
+            if were_defaults {
+                return defaults.get(name) != Some(value);
+            }
+            !(same_day && matches!(name.as_str(), "as_of" | "as_of_day"))
+        };
+        let names = used.iter().filter(|(name, value)| may_have_changed(name, value));
+        Reason::ParametersChanged { names: names.map(|(name, _)| name.to_string()).collect(), looked_from }
     }
 
     /// The published rows of `model` that this run would replace.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Plan, Purpose, Reason, Step, StepKind, WhySkipped};
 use crate::count::{count, counted};
+use crate::interval::spoken;
 
 /// The plan as a table for people.
 #[must_use]
@@ -66,7 +67,8 @@ fn steps(text: &mut String, plan: &Plan) {
             StepKind::Intermediate => "keep  ",
         };
         let reads = reads(step);
-        let _ = writeln!(text, "  {verb} {:<width$}  {}{reads}", step.model.as_str(), reason(&step.reason));
+        let _ =
+            writeln!(text, "  {verb} {:<width$}  {}{reads}", step.model.as_str(), reason(&step.reason, plan));
     }
 }
 
@@ -90,12 +92,18 @@ fn summary(text: &mut String, plan: &Plan) {
     }
 }
 
-fn reason(reason: &Reason) -> String {
+fn reason(reason: &Reason, plan: &Plan) -> String {
     match reason {
         Reason::Missing => "was never published".to_owned(),
         Reason::MissingSnapshot => "has no snapshot of this day yet".to_owned(),
         Reason::DefinitionChanged => "its SQL, contract or audits changed, or the program".to_owned(),
-        Reason::ParametersChanged => "a parameter it uses changed".to_owned(),
+        Reason::ParametersChanged { looked_from: Some(then), .. } => {
+            format!("as_of moved from {} to {}", spoken(*then, &plan.time_zone), plan.looks_from())
+        }
+        Reason::ParametersChanged { names, looked_from: None } => match names.as_slice() {
+            [only] => format!("parameter {only} changed"),
+            several => format!("a parameter changed: one of {}", some(several)),
+        },
         Reason::InputAdvanced { inputs } => format!("changed input: {}", some(inputs)),
         Reason::Requested => "asked for".to_owned(),
         Reason::NeededBy { models } => {
