@@ -179,6 +179,7 @@ async fn answer(session: &Session, command: Command) -> Result<Exit, ops::Error>
         Command::Receipt(args) => commands::receipt(session, &args).await,
         Command::Recover(args) => commands::recover(session, &args).await,
         Command::Diff(args) => commands::diff(session, &args).await,
+        Command::Verify(args) if args.rebuild => commands::rebuild(session, &args).await,
         Command::Verify(args) => commands::verify(session, &args).await,
         Command::Gc(args) => commands::gc(session, &args).await,
         Command::Schema(args) => commands::schema(session, &args).await,

@@ -40,6 +40,8 @@ pub(super) struct Progress {
 #[derive(Debug, Default)]
 struct Running {
     phase: Option<ProgressBar>,
+    /// The part of the run that was told last.
+    told: Option<Phase>,
     models: BTreeMap<NodeName, ProgressBar>,
     finished: usize,
     planned: usize,
@@ -84,6 +86,9 @@ impl Progress {
         if phase == Phase::Write {
             self.begun.set();
         }
+        if !self.is_new(phase) {
+            return;
+        }
         let text = match phase {
             Phase::Recover => "looking at what is published",
             Phase::Write => "computing tables",
@@ -96,6 +101,12 @@ impl Progress {
             Form::Json => tracing::info!(phase = ?phase, "phase started"),
             Form::Silent => {}
         }
+    }
+
+    /// Whether the phase begins now: the last tables may reach the store one after another, and each says so.
+    fn is_new(&self, phase: Phase) -> bool {
+        let Ok(mut running) = self.running.lock() else { return true };
+        running.told.replace(phase) != Some(phase)
     }
 
     fn started(&self, model: &NodeName) {

@@ -111,6 +111,7 @@ codes! {
     PLAN_MOVED = 309, Project, "what a saved plan was made for has moved";
     HISTORY_DOES_NOT_FIT = 310, Project, "a snapshot's contract does not fit those published before";
     NOTHING_TO_RESUME = 311, Project, "no run was broken off that could be gone on with";
+    NOT_REBUILT = 312, Project, "a version cannot be built again from what is here";
     // 04: inputs
     MISSING_SOURCE = 401, Input, "a source has no files";
     UNREADABLE_FILE = 402, Input, "a Parquet file is truncated or corrupt";
@@ -139,6 +140,7 @@ codes! {
     BUG = 901, Bug, "a bug in Goodwill";
     CORRUPT_ROOT = 902, Input, "a control file of the root cannot be read";
     PUBLISHED_FILE_CHANGED = 903, Input, "a published file is not what was published";
+    REBUILT_DIFFERS = 904, Input, "a table that was built again has other bytes than were published";
 }
 
 #[cfg(test)]

@@ -184,7 +184,10 @@ fn bound(
                 (Some(last), false) => {
                     plans.push(last);
                     let all = LogicalPlan::Union(Union::try_new(plans)?);
-                    LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(all), scan.table_name.clone())?)
+                    LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(
+                        Arc::new(all),
+                        scan.table_name.clone(),
+                    )?)
                 }
             }
         }

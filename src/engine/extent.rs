@@ -73,7 +73,9 @@ fn of_group(known: &Statistics, data_type: &DataType) -> Option<Extent> {
                 TimeUnit::Millisecond => 1_000,
                 TimeUnit::Microsecond => 1,
                 // A microsecond has a thousand of them.
-                TimeUnit::Nanosecond => return Some(Extent::Times(min.div_euclid(1_000), max.div_euclid(1_000))),
+                TimeUnit::Nanosecond => {
+                    return Some(Extent::Times(min.div_euclid(1_000), max.div_euclid(1_000)));
+                }
             };
             Some(Extent::Times(min.checked_mul(per_second)?, max.checked_mul(per_second)?))
         }

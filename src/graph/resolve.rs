@@ -6,7 +6,8 @@ use super::{Graph, Input, Node};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, code, nearest};
 use crate::ident::NodeName;
 use crate::project::{
-    INTERVAL_PARAMETERS, Materialization, Model, Presence, Project, UnitTest, Visibility, quality, source_parameters,
+    INTERVAL_PARAMETERS, Materialization, Model, Presence, Project, UnitTest, Visibility, quality,
+    source_parameters,
 };
 use crate::query::{InputRef, Query, TableName};
 
@@ -47,12 +48,7 @@ pub fn resolve(project: Project) -> Result<Graph, Diagnostics> {
     Ok(Graph { project, order, inputs, audit_inputs, downstream })
 }
 
-fn resolve_query(
-    project: &Project,
-    query: &Query,
-    asker: Asker<'_>,
-    found: &mut Diagnostics,
-) -> Vec<Input> {
+fn resolve_query(project: &Project, query: &Query, asker: Asker<'_>, found: &mut Diagnostics) -> Vec<Input> {
     let audit = match asker {
         Asker::Audit(place) => Some(place),
         Asker::Model(_) => None,
@@ -97,7 +93,8 @@ fn wrong_time(model: &Model, parameter: &str) -> Option<Diagnostic> {
     let is_of_interval = INTERVAL_PARAMETERS.contains(&parameter);
     match (model.is_incremental(), parameter) {
         (true, "as_of" | "as_of_day") => {
-            let message = format!("an interval of `{name}` would depend on the day looked from: `${parameter}`");
+            let message =
+                format!("an interval of `{name}` would depend on the day looked from: `${parameter}`");
             let wrong = Diagnostic::error(code::BAD_TIMING, message);
             let wrong = wrong.help("use `$interval_end`, so that an interval stays as it is while days pass");
             Some(wrong.help("or write `materialized: table`, which is built whole each time"))
@@ -236,7 +233,9 @@ fn check_windows(project: &Project, model: &Model, read: &[Input], found: &mut D
         let unknown = Diagnostic::error(code::UNKNOWN_TABLE, message).at(window.place.clone());
         found.push(match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => unknown.label(format!("did you mean `{near}`?")),
-            None => unknown.help(format!("it reads: {}", names.iter().cloned().collect::<Vec<_>>().join(", "))),
+            None => {
+                unknown.help(format!("it reads: {}", names.iter().cloned().collect::<Vec<_>>().join(", ")))
+            }
         });
     }
 }

@@ -130,7 +130,10 @@ mod tests {
             Batch::Day,
             "2024-03-31",
             "2024-04-02",
-            &[("2024-03-30T23:00:00Z", "2024-03-31T22:00:00Z"), ("2024-03-31T22:00:00Z", "2024-04-01T22:00:00Z")],
+            &[
+                ("2024-03-30T23:00:00Z", "2024-03-31T22:00:00Z"),
+                ("2024-03-31T22:00:00Z", "2024-04-01T22:00:00Z"),
+            ],
         );
         check(Batch::Day, "2024-10-27", "2024-10-28", &[("2024-10-26T22:00:00Z", "2024-10-27T23:00:00Z")]);
     }
@@ -162,7 +165,10 @@ mod tests {
         let day = |text: &str| Instant::parse(text, &zone).expect("a day");
         let april = Interval { start: day("2024-04-01"), end: day("2024-05-01") };
         // 30 days before 1 April is 2 March, although the 31st had 23 hours.
-        assert_eq!(april.widened(30, 2, &zone), Interval { start: day("2024-03-02"), end: day("2024-05-03") });
+        assert_eq!(
+            april.widened(30, 2, &zone),
+            Interval { start: day("2024-03-02"), end: day("2024-05-03") }
+        );
         assert_eq!(april.widened(0, 0, &zone), april);
     }
 }

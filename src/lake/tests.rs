@@ -135,6 +135,7 @@ pub(super) async fn stage(lake: &Lake, table: &str, previous: Option<&Commit>, b
             published_at: committed_at(version),
             rows: 2,
             files: vec![file],
+            read: std::collections::BTreeMap::new(),
             extra: Extra::new(),
         }],
         extra: Extra::new(),

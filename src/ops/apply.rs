@@ -5,6 +5,7 @@ use std::path::Path;
 use super::run::{Ran, Way, conduct};
 use super::{Common, Error, Surroundings};
 use crate::diagnostic::{Diagnostic, SourceFile, code};
+use crate::lake::Lake;
 use crate::plan::Saved;
 
 /// The most bytes a saved plan may have: that of ten thousand models.
@@ -22,6 +23,19 @@ const MAX_BYTES: u64 = 64 << 20;
 pub async fn apply(around: &Surroundings, common: &Common, file: &Path) -> Result<Ran, Error> {
     let saved = Saved::read(&read(around, file)?)?;
     conduct(around, &common.as_asked(saved.asked.clone(), saved.times), Way::Saved(&saved)).await
+}
+
+/// Why the plan does not hold: `found`, unless it is done already. A plan can be applied once, since its
+/// version is then there.
+///
+/// # Errors
+///
+/// Returns a root that cannot be read.
+pub(super) async fn why_refused(lake: &Lake, saved: &Saved, found: Diagnostic) -> Result<Diagnostic, Error> {
+    let Some(commit) = lake.commit(saved.version()).await? else { return Ok(found) };
+    let intent = lake.intent(&commit.attempt).await?;
+    let done = intent.and_then(|intent| saved.done(&commit.run_id, &intent.plan));
+    Ok(done.unwrap_or(found))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a file the person named, in no store")]

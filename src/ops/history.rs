@@ -6,7 +6,7 @@ use super::{Common, Error, Surroundings, context};
 use crate::diagnostic::{Diagnostic, code};
 use crate::ident::{NodeName, PipelineName};
 use crate::interval::{Instant, spoken};
-use crate::lake::{Commit, Lake, Recovered};
+use crate::lake::{Commit, Lake, Part, Recovered};
 use crate::project::{self, Location, Pipeline, Project};
 use crate::store;
 
@@ -34,7 +34,7 @@ pub struct Version {
     pub changed: Vec<NodeName>,
     /// The version whose tables it restored, if it is a rollback.
     pub restores: Option<u64>,
-    /// Rows of the tables it changed.
+    /// Rows it wrote; of a rollback, rows of the tables it put back.
     pub rows: u64,
     /// Whether its files are there.
     pub files: Files,
@@ -79,7 +79,10 @@ fn version(commit: &Commit, pipeline: Option<&Pipeline>, oldest: u64) -> Version
     let zone = pipeline.filter(|pipeline| pipeline.name == commit.pipeline);
     let zone = zone.map_or("UTC", |pipeline| &pipeline.time_zone_name);
     let changed = commit.tables.iter().filter(|(_, entry)| entry.built_in == commit.version);
-    let rows = changed.clone().map(|(_, entry)| entry.rows()).sum();
+    // Of a table that keeps snapshots a run writes one day; a rollback puts all of them back.
+    let is_its_own = |part: &&Part| commit.restores.is_some() || part.attempt == commit.attempt;
+    let parts = changed.clone().flat_map(|(_, entry)| entry.parts.iter().filter(is_its_own));
+    let rows = parts.map(|part| part.rows).sum();
     Version {
         number: commit.version,
         committed_at: commit.committed_at,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::apply::why_refused;
 use super::context::Asked;
 use super::diff::{self, Since};
 use super::lease::{Go, Hold, Leasing, taken_beside};
@@ -15,8 +16,9 @@ use crate::count::counted;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::engine::Engine;
 use crate::ident::AttemptId;
-use crate::lake::{self, Commit, Lake, Recovered};
-use crate::plan::{self, Ending, Event, MadeIn, Outcome, Phase, Plan, Saved, TypedGraph};
+use crate::interval::spoken;
+use crate::lake::{self, Commit, Lake, Recovered, Slice};
+use crate::plan::{self, Ending, Event, MadeIn, Outcome, Phase, Plan, Purpose, Saved, Step, TypedGraph};
 use crate::report;
 use crate::run::{self, AfterFailure, Ended, Job, Mode, Resumed, Until};
 use crate::state::{self, State};
@@ -132,6 +134,7 @@ impl<'a> Walk<'a> {
                 plan: &plan,
                 asked: as_typed(self.common),
                 lake: &self.lake,
+                staging: &self.lake,
                 engine: &engine,
                 run_id: self.run_id.clone(),
                 attempt,
@@ -147,6 +150,7 @@ impl<'a> Walk<'a> {
                     outcome.warnings.extend(late.iter().cloned());
                     // It is published or it is not: from now on nobody need wait for this run.
                     futures::join!(tell_the_world(around, &self.lake, &state, &outcome), hold.release());
+                    tell_of_later(around, &typed, &state, &outcome);
                     let moved = moved(around, self.common, &engine, &self.lake, &outcome).await;
                     return Ok(Ran { outcome: *outcome, moved });
                 }
@@ -192,8 +196,10 @@ impl<'a> Walk<'a> {
         let typed = self.asked.analyze(state)?;
         let request = self.asked.request(&self.lake, self.common).await?;
         let plan = plan::build(&typed, state, &request)?;
-        if let Way::Saved(saved) = self.way {
-            saved.refuse_other(&plan, &MadeIn::of(&typed, state))?;
+        if let Way::Saved(saved) = self.way
+            && let Err(found) = saved.refuse_other(&plan, &MadeIn::of(&typed, state))
+        {
+            return Err(why_refused(&self.lake, saved, found).await?.into());
         }
         let late = freshness::gate(self.around, self.common, engine, &typed, state).await?;
         Ok(Decided { typed, plan, late })
@@ -274,6 +280,30 @@ fn tell(around: &Surroundings, recovered: &Recovered) {
         let text = format!("finished what an earlier run left: {tables} brought to the last version");
         around.observer.notice(Event::Note { text });
     }
+}
+
+/// Says that snapshots of later days are published: what is called the latest is theirs, and not of the
+/// day that tables without snapshots are of now.
+fn tell_of_later(around: &Surroundings, typed: &TypedGraph, state: &State, outcome: &Outcome) {
+    if !matches!(outcome.ending, Ending::Published { .. }) || outcome.plan.purpose == Purpose::Backfill {
+        return;
+    }
+    let newest = |step: &Step| {
+        let model = typed.graph.model(&step.model).filter(|model| model.is_snapshot())?;
+        let entry = state.last.as_ref()?.tables.get(&model.name)?;
+        let newest = typed.kept(model, entry).map(|part| part.slice).max()?;
+        (newest > typed.slice(model)).then(|| (step.model.clone(), newest))
+    };
+    let later: Vec<_> = outcome.plan.steps.iter().filter_map(newest).collect();
+    let Some((first, Slice::Snapshot { as_of })) = later.first() else { return };
+    let (named, are) = match later.len() {
+        1 => (format!("`{first}_latest`"), "is"),
+        many => (format!("`{first}_latest` and {} more", many - 1), "are"),
+    };
+    let (own, newest) = (outcome.plan.looks_from(), spoken(*as_of, &outcome.plan.time_zone));
+    let text =
+        format!("this run looked from {own}, but {named} still {are} of {newest}, the newest snapshot");
+    around.observer.notice(Event::Note { text });
 }
 
 /// Writes the run's documents. Nothing here can change the outcome: a failure is told, no more.

@@ -43,6 +43,12 @@ impl Scratch {
         &self.folder
     }
 
+    /// Removes what lies in it under `name`, to make room.
+    pub(super) async fn clear(&self, name: &str) {
+        let folder = self.folder.join(name);
+        drop(tokio::task::spawn_blocking(move || remove(&folder)).await);
+    }
+
     /// Removes the folders of processes that have ended without removing them: killed, or crashed.
     ///
     /// What cannot be removed stays for the next one; nothing here can fail a run.
@@ -54,10 +60,14 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
-    #[expect(clippy::disallowed_methods, reason = "scratch files are the run's own, in no store")]
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
+        remove(&self.folder);
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "scratch files are the run's own, in no store")]
+fn remove(folder: &Path) {
+    let _ = fs::remove_dir_all(folder);
 }
 
 fn temporary(around: &Surroundings) -> PathBuf {

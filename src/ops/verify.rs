@@ -9,9 +9,7 @@ use super::{Common, Error, Surroundings, history};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::engine;
 use crate::ident::NodeName;
-use crate::lake::{
-    Commit, DerivedFault, FileEntry, FileFault, Lake, LakeError, Part, Slice, TableEntry,
-};
+use crate::lake::{Commit, DerivedFault, FileEntry, FileFault, Lake, LakeError, Part, Slice, TableEntry};
 use crate::run::Finished;
 use crate::store::Key;
 

@@ -71,9 +71,10 @@ pub fn retype(
 ) -> Result<Typed, Diagnostics> {
     let zone = &graph.project().pipeline.time_zone;
     let as_of = crate::query::instant("as_of", parameters);
-    let last = model.incremental.zip(as_of).and_then(|(incremental, as_of)| {
-        incremental.batch.intervals(incremental.begin, as_of, zone).pop()
-    });
+    let last = model
+        .incremental
+        .zip(as_of)
+        .and_then(|(incremental, as_of)| incremental.batch.intervals(incremental.begin, as_of, zone).pop());
     // A test of an incremental model is of the last interval before the day it looks from.
     let parameters = &match (last, model.incremental) {
         (Some(last), _) => intervals::with_interval(parameters, last, |at| at.day_in(zone)),

@@ -9,10 +9,11 @@ use super::{
 use crate::count::counted;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::graph::{Facts, Graph, Node};
-use crate::ident::NodeName;
+use crate::ident::{NodeName, VariableName};
 use crate::lake::{Commit, Part, Slice, TableEntry};
 use crate::project::{Model, Source, Visibility};
 use crate::state::State;
+use crate::value::Value;
 
 /// Returns the steps that bring every selected table up to date, inputs first.
 ///
@@ -127,7 +128,9 @@ impl World<'_> {
         if let Some(stale) = self.stale.get(model) {
             // Intervals of a time that is not looked at, from a later day or from before what is kept.
             let others = entry.parts.len() != self.slots(model).len();
-            return stale::overall(stale).or_else(|| others.then_some(Reason::ParametersChanged));
+            let looked_from = self.state.last.as_ref().map(|last| last.as_of);
+            let moved = Reason::ParametersChanged { names: vec!["as_of".to_owned()], looked_from };
+            return stale::overall(stale).or_else(|| others.then_some(moved));
         }
         let Some(part) = self.current(model).and_then(|parts| parts.into_iter().next()) else {
             let has_other = entry.parts.iter().any(|part| matches!(part.slice, Slice::Snapshot { .. }));
@@ -138,7 +141,34 @@ impl World<'_> {
         if part.fingerprint == self.fingerprint(model) {
             return None;
         }
-        Some(stale::difference(&part.made_from, self.made.models.get(model)?))
+        let reason = stale::difference(&part.made_from, self.made.models.get(model)?);
+        Some(match reason {
+            Reason::ParametersChanged { .. } => {
+                self.parameters_changed(self.typed.graph.model(model)?, &part.made_from.parameters)
+            }
+            reason => reason,
+        })
+    }
+
+    /// Which parameters may have changed. Commits keep a hash of their values, so only two guesses can be
+    /// proven: that of what the last version looked from, and that of the variables' defaults.
+    fn parameters_changed(&self, model: &Model, then: &str) -> Reason {
+        let used = fingerprint::used(self.typed, model);
+        let last = self.state.last.as_ref().map(|last| last.as_of);
+        let pipeline = &self.typed.graph.project().pipeline;
+        let day = last.map(|last| fingerprint::looking_from(&used, last, &pipeline.time_zone));
+        let looked_from = last.filter(|_| day.is_some_and(|day| fingerprint::parameters(&day) == then));
+        let defaults = fingerprint::with_defaults(&used, pipeline);
+        let were_defaults = fingerprint::parameters(&defaults) == then;
+        let same_day = last == Some(self.typed.as_of);
+        let may_have_changed = |name: &VariableName, value: &Value| {
+            if were_defaults {
+                return defaults.get(name) != Some(value);
+            }
+            !(same_day && matches!(name.as_str(), "as_of" | "as_of_day"))
+        };
+        let names = used.iter().filter(|(name, value)| may_have_changed(name, value));
+        Reason::ParametersChanged { names: names.map(|(name, _)| name.to_string()).collect(), looked_from }
     }
 
     /// The published rows of `model` as seen from here.
@@ -187,7 +217,8 @@ impl World<'_> {
         });
         let refused = early.filter_map(|model| {
             let begin = model.incremental?.begin;
-            let message = format!("`{}` begins on {begin}, and what is looked from is not after it", model.name);
+            let message =
+                format!("`{}` begins on {begin}, and what is looked from is not after it", model.name);
             let early = Diagnostic::error(code::BAD_REQUEST, message).at(model.place.clone());
             Some(early.help("look from a later day, or let it `begin` earlier"))
         });

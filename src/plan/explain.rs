@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{IntervalStep, Plan, Purpose, Reason, Step, StepKind, WhySkipped};
 use crate::count::{count, counted};
-use crate::interval::{self, Instant};
+use crate::interval::{self, Instant, spoken};
 
 /// The plan as a table for people.
 #[must_use]
@@ -67,7 +67,8 @@ fn steps(text: &mut String, plan: &Plan) {
             StepKind::Intermediate => "keep  ",
         };
         let reads = reads(step);
-        let _ = writeln!(text, "  {verb} {:<width$}  {}{reads}", step.model.as_str(), reason(&step.reason));
+        let _ =
+            writeln!(text, "  {verb} {:<width$}  {}{reads}", step.model.as_str(), reason(&step.reason, plan));
         if let Some(intervals) = &step.intervals {
             self::intervals(text, intervals, plan);
         }
@@ -91,7 +92,7 @@ fn intervals(text: &mut String, intervals: &[IntervalStep], plan: &Plan) {
             Reason::MissingIntervals { .. } => "never published".to_owned(),
             Reason::StillOpen => "was still open".to_owned(),
             Reason::DefinitionChanged => "SQL, contract, audits or program changed".to_owned(),
-            other => reason(other),
+            other => reason(other, plan),
         };
         let files = if first.files.is_empty() { String::new() } else { format!(": {}", some(&first.files)) };
         let count = counted(group.len(), "interval");
@@ -126,7 +127,7 @@ fn summary(text: &mut String, plan: &Plan) {
     }
 }
 
-fn reason(reason: &Reason) -> String {
+fn reason(reason: &Reason, plan: &Plan) -> String {
     match reason {
         Reason::Missing => "was never published".to_owned(),
         Reason::MissingSnapshot => "has no snapshot of this day yet".to_owned(),
@@ -134,7 +135,14 @@ fn reason(reason: &Reason) -> String {
         Reason::MissingIntervals { count } => format!("{count} intervals were never published"),
         Reason::StillOpen => "its last intervals were still open".to_owned(),
         Reason::DefinitionChanged => "its SQL, contract or audits changed, or the program".to_owned(),
-        Reason::ParametersChanged => "a parameter it uses changed".to_owned(),
+        Reason::ParametersChanged { looked_from: Some(then), .. } => {
+            format!("as_of moved from {} to {}", spoken(*then, &plan.time_zone), plan.looks_from())
+        }
+        Reason::ParametersChanged { names, looked_from: None } => match names.as_slice() {
+            [] => "a parameter it uses changed".to_owned(),
+            [only] => format!("parameter {only} changed"),
+            several => format!("a parameter changed: one of {}", some(several)),
+        },
         Reason::InputAdvanced { inputs } => format!("changed input: {}", some(inputs)),
         Reason::Requested => "asked for".to_owned(),
         Reason::NeededBy { models } => {

@@ -6,16 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use super::{MadeFrom, TypedGraph};
 use crate::engine;
 use crate::graph::{Graph, Input, Node};
 use crate::ident::{NodeName, VariableName};
+use crate::interval::Instant;
 use crate::lake::Part;
-use crate::project::{CURRENCY, Located, Model, Rule, Source, SourceContract, Window, quality};
+use crate::project::{CURRENCY, Located, Model, Pipeline, Rule, Source, SourceContract, Window, quality};
 use crate::query::{Parameters, Query};
 use crate::state::State;
+use crate::value::Value;
 
 /// The SHA-256 of `content`, in hexadecimal.
 #[must_use]
@@ -193,20 +196,37 @@ pub(super) fn fingerprint(made_from: &MadeFrom) -> String {
     hash(&parts)
 }
 
-/// The values of the parameters a model's SQL names, and of those that cut its sources.
+/// The fingerprint of the parameters a model uses.
 fn used_parameters(typed: &TypedGraph, model: &Model) -> String {
+    parameters(&used(typed, model))
+}
+
+/// The same parameters, looking from `as_of`.
+pub(super) fn looking_from(used: &Parameters, as_of: Instant, zone: &TimeZone) -> Parameters {
+    let value = |name: &VariableName, value: &Value| match name.as_str() {
+        "as_of" => Value::Timestamp(as_of),
+        "as_of_day" => Value::Date(as_of.day_in(zone)),
+        _ => value.clone(),
+    };
+    used.iter().map(|(name, now)| (name.clone(), value(name, now))).collect()
+}
+
+/// The same parameters, those that are variables with their defaults.
+pub(super) fn with_defaults(used: &Parameters, pipeline: &Pipeline) -> Parameters {
+    let default = |name: &VariableName| pipeline.variables.get(name.as_str())?.default.clone();
+    let value = |name: &VariableName, value: &Value| default(name).unwrap_or_else(|| value.clone());
+    used.iter().map(|(name, now)| (name.clone(), value(name, now))).collect()
+}
+
+/// The values of the parameters a model's SQL names, and of those that cut its sources.
+pub(super) fn used(typed: &TypedGraph, model: &Model) -> Parameters {
     let mut names = named_parameters(model);
     for source in sources(&typed.graph, &model.name) {
         names.extend(source.event_time.as_ref().map(|_| "as_of"));
         names.extend(source.ingested_at.as_ref().map(|_| "known_at"));
     }
-    let used: Parameters = typed
-        .parameters
-        .iter()
-        .filter(|(name, _)| names.contains(name.as_str()))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    parameters(&used)
+    let used = typed.parameters.iter().filter(|(name, _)| names.contains(name.as_str()));
+    used.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// The parameters that a model's SQL and its audits name.

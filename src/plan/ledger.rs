@@ -229,7 +229,13 @@ impl<'a> Ledger<'a> {
         self.typed.graph.project().pipeline.sources.get(name)
     }
 
-    fn source(&mut self, name: &NodeName, interval: Interval, window: Window, ignored: Vec<NodeName>) -> Seen {
+    fn source(
+        &mut self,
+        name: &NodeName,
+        interval: Interval,
+        window: Window,
+        ignored: Vec<NodeName>,
+    ) -> Seen {
         let question = (name.clone(), interval, window.times_are_fixed, ignored);
         if let Some(seen) = self.known.get(&question) {
             return seen.clone();
@@ -242,7 +248,10 @@ impl<'a> Ledger<'a> {
     fn look(&self, name: &NodeName, interval: Interval, are_fixed: bool, ignored: &[NodeName]) -> Seen {
         let (Some(source), Some(_)) = (self.declared(name), self.state.sources.get(name)) else {
             // What the program tells of the sources depends on all of them.
-            return Seen { fingerprint: fingerprint::source(self.typed, name, self.state), ..Seen::default() };
+            return Seen {
+                fingerprint: fingerprint::source(self.typed, name, self.state),
+                ..Seen::default()
+            };
         };
         let mut files = self.files_in(source, interval);
         if !are_fixed {

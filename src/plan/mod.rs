@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Typed;
 use crate::graph::Graph;
 use crate::ident::{NodeName, PipelineName};
-use crate::lake::Slice;
 use crate::interval::{self, Instant, Interval};
+use crate::lake::Slice;
 use crate::query::Parameters;
 
 mod analyze;
@@ -263,7 +263,13 @@ pub enum Reason {
     /// Its SQL, contract or audits changed, or the program did.
     DefinitionChanged,
     /// A parameter it uses has another value.
-    ParametersChanged,
+    ParametersChanged {
+        /// Those that may have: of several, at least one has.
+        names: Vec<String>,
+        /// What the last version looked from, if nothing else changed than that.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        looked_from: Option<Instant>,
+    },
     /// What it reads is not what it was made from.
     InputAdvanced {
         /// The inputs that changed.

@@ -273,6 +273,28 @@ impl Saved {
         Ok(Self { asked, times: (as_of, known_at), pipeline, made_in, path, document })
     }
 
+    /// The version that applying it makes.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.made_in.last.as_ref().map_or(0, |last| last.version) + 1
+    }
+
+    /// The finding that `run_id`, whose intent held `intended`, did just this already, most often since it
+    /// applied it; `None` if that run did something else.
+    #[must_use]
+    pub fn done(&self, run_id: &str, intended: &Json) -> Option<Diagnostic> {
+        let mut own = self.document.clone();
+        own.as_object_mut()?.remove("made_in");
+        if own != *intended {
+            return None;
+        }
+        let (path, version) = (&self.path, self.version());
+        let message =
+            format!("what `{path}` says is done already: run `{run_id}` published it as version {version}");
+        let found = Diagnostic::error(code::PLAN_MOVED, message).help("nothing was computed");
+        Some(found.help(format!("for what moved since, make a new plan: `goodwill plan -o {path}`")))
+    }
+
     /// Refuses `plan`, made anew from what was asked for then, unless it is the plan that was saved.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ pub(super) fn difference(then: &MadeFrom, now: &MadeFrom) -> Reason {
         return Reason::DefinitionChanged;
     }
     if then.parameters != now.parameters {
-        return Reason::ParametersChanged;
+        return Reason::ParametersChanged { names: Vec::new(), looked_from: None };
     }
     let names: BTreeSet<&String> = then.inputs.keys().chain(now.inputs.keys()).collect();
     let changed = names.into_iter().filter(|name| then.inputs.get(*name) != now.inputs.get(*name));
@@ -82,7 +82,9 @@ pub(super) fn overall(intervals: &[IntervalStep]) -> Option<Reason> {
         }
     }
     match (other, missing, inputs.is_empty()) {
-        (Some(reason @ (Reason::DefinitionChanged | Reason::ParametersChanged)), _, _) => Some(reason.clone()),
+        (Some(reason @ (Reason::DefinitionChanged | Reason::ParametersChanged { .. })), _, _) => {
+            Some(reason.clone())
+        }
         (_, _, false) => Some(Reason::InputAdvanced { inputs: inputs.into_iter().collect() }),
         (_, count @ 1.., true) => Some(Reason::MissingIntervals { count }),
         (other, 0, true) => other.cloned(),
@@ -111,7 +113,8 @@ fn moved_files(part: &Part, slot: &Slot, state: &State) -> Vec<String> {
         let files = state.sources.get(source).map(|state| state.files.as_slice()).unwrap_or_default();
         let by_mark: BTreeMap<&String, &str> =
             files.iter().map(|file| (&file.mark, file.info.key.as_str())).collect();
-        moved.extend(now.difference(&then).filter_map(|mark| by_mark.get(*mark)).map(|key| (*key).to_owned()));
+        moved
+            .extend(now.difference(&then).filter_map(|mark| by_mark.get(*mark)).map(|key| (*key).to_owned()));
         let gone = then.difference(&now).count();
         if gone > 0 {
             moved.push(gone_files(source, gone));

@@ -145,9 +145,8 @@ impl Context<'_> {
     fn across_intervals(&self, pointer: &str, grain: &[String]) -> Result<Audit, Diagnostics> {
         let place = place(self.document, &format!("{pointer}/grain"));
         let (model, columns) = (self.model, grain.join(", "));
-        let sql = format!(
-            "select {columns}, count(*) as rows from {model} group by {columns} having count(*) > 1"
-        );
+        let sql =
+            format!("select {columns}, count(*) as rows from {model} group by {columns} having count(*) > 1");
         let name = format!("grain {columns} across intervals");
         Ok(Audit { name, rule: no_rows(&sql, &place)?, place })
     }

@@ -49,7 +49,8 @@ impl Judge<'_> {
     fn timing(&mut self) -> Option<Timing> {
         let Some(name) = self.config().event_time.clone() else {
             if !self.config().inputs.is_empty() {
-                let message = "`inputs` says what is read around the time of a row, and no column tells that time";
+                let message =
+                    "`inputs` says what is read around the time of a row, and no column tells that time";
                 self.refuse("inputs", message.to_owned(), "name it: `event_time: ordered_at`".to_owned());
             }
             return None;
@@ -67,7 +68,11 @@ impl Judge<'_> {
         let (data_type, nullable) = (column.data_type, column.nullable);
         if !matches!(data_type, ColumnType::Date | ColumnType::Timestamp) {
             let message = format!("`event_time` is `{name}`, of type {data_type}");
-            self.refuse("event_time", message, "a date or a timestamp tells which time a row is of".to_owned());
+            self.refuse(
+                "event_time",
+                message,
+                "a date or a timestamp tells which time a row is of".to_owned(),
+            );
             return None;
         }
         if nullable == Nullability::Nullable {

@@ -29,7 +29,7 @@ pub(super) async fn write_intent(job: &Job<'_>, started_at: Instant) -> Result<(
         tables: published_steps(job.plan).map(|step| step.model.clone()).collect(),
         plan: plan::intended(job.plan, &job.asked),
     };
-    job.lake.write_intent(&intent).await.map_err(found)
+    job.staging.write_intent(&intent).await.map_err(found)
 }
 
 /// The files of a table as commits name them; extremes of personal data are not among what is known.
@@ -72,10 +72,7 @@ pub(super) async fn publish(
 }
 
 /// The commit that follows on `last` when all that was written is published; none if that is nothing.
-pub(super) fn on_top(
-    written: &[Work<'_>],
-    last: Option<&Commit>,
-) -> Result<Option<Commit>, Diagnostics> {
+pub(super) fn on_top(written: &[Work<'_>], last: Option<&Commit>) -> Result<Option<Commit>, Diagnostics> {
     let Some((job, _)) = written.first() else { return Ok(None) };
     let plan = job.plan;
     let made = (last.map_or(1, |last| last.version + 1), (job.clock)());
@@ -90,8 +87,7 @@ pub(super) fn on_top(
     }
     // What a backfill publishes of other days changes nothing of the day that is looked from.
     let looked = last.filter(|_| plan.purpose == Purpose::Backfill);
-    let (as_of, known_at) =
-        looked.map_or((plan.as_of, plan.known_at), |last| (last.as_of, last.known_at));
+    let (as_of, known_at) = looked.map_or((plan.as_of, plan.known_at), |last| (last.as_of, last.known_at));
     Ok(Some(Commit {
         format: FORMAT,
         version: made.0,
@@ -144,8 +140,9 @@ fn part(job: &Job<'_>, step: &Step, staged: &stage::Part, published_at: Instant)
     let stage::Part { slice, files } = staged;
     let intervals = step.intervals.as_deref().unwrap_or_default();
     let interval = intervals.iter().find(|interval| interval.slice() == *slice);
-    let (fingerprint, made_from) = interval
-        .map_or((&step.fingerprint, &step.made_from), |interval| (&interval.fingerprint, &interval.made_from));
+    let (fingerprint, made_from) = interval.map_or((&step.fingerprint, &step.made_from), |interval| {
+        (&interval.fingerprint, &interval.made_from)
+    });
     Part {
         slice: *slice,
         fingerprint: fingerprint.clone(),

@@ -56,9 +56,9 @@ impl Resumed {
                 let slice = step.snapshot.map_or(Slice::Whole, |as_of| Slice::Snapshot { as_of });
                 self.files(&step.model, slice, &step.fingerprint).is_some()
             }
-            Some(intervals) => intervals.iter().all(|interval| {
-                self.files(&step.model, interval.slice(), &interval.fingerprint).is_some()
-            }),
+            Some(intervals) => intervals
+                .iter()
+                .all(|interval| self.files(&step.model, interval.slice(), &interval.fingerprint).is_some()),
         }
     }
 
@@ -119,7 +119,7 @@ pub(super) async fn write(job: &Job<'_>, sequence: u32, finished: &Finished) -> 
         finished_at: (job.clock)(),
         step: serde_json::to_value(finished).unwrap_or_default(),
     };
-    let key = |file: &FileEntry| job.lake.file_key(&finished.model, file);
+    let key = |file: &FileEntry| job.staging.file_key(&finished.model, file);
     let keys = finished.files.iter().map(key).collect::<Result<Vec<Key>, _>>().map_err(commit::found)?;
-    job.lake.write_journal(&job.attempt, &entry, &keys).await.map_err(commit::found)
+    job.staging.write_journal(&job.attempt, &entry, &keys).await.map_err(commit::found)
 }

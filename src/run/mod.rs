@@ -45,8 +45,11 @@ pub struct Job<'a> {
     pub plan: &'a Plan,
     /// What was asked for, as it was typed.
     pub asked: Asked,
-    /// Where to publish.
+    /// Where to publish, and what is published.
     pub lake: &'a Lake,
+    /// Where files are written before they are published: the root too, unless nothing of them is to
+    /// be published there.
+    pub staging: &'a Lake,
     /// What computes.
     pub engine: &'a Engine,
     /// The run's name.
@@ -209,10 +212,7 @@ pub enum Published {
 /// # Errors
 ///
 /// Returns a store that does not answer, and an attempt that was given up.
-pub async fn publish(
-    ready: Vec<(&Job<'_>, Ready)>,
-    last: Option<&Commit>,
-) -> Result<Published, Diagnostics> {
+pub async fn publish(ready: Vec<(&Job<'_>, Ready)>, last: Option<&Commit>) -> Result<Published, Diagnostics> {
     let Some((job, _)) = ready.first() else { return Ok(Published::Done(Vec::new())) };
     job.observer.notice(Event::Phase(Phase::Publish));
     let written: Vec<_> = ready.iter().map(|(job, ready)| (*job, &ready.audited)).collect();
@@ -237,7 +237,10 @@ pub async fn publish(
 /// # Errors
 ///
 /// Returns a bug of ours: a step that was not written.
-pub fn unpublished(ready: &[(&Job<'_>, &Ready)], last: Option<&Commit>) -> Result<Option<Commit>, Diagnostics> {
+pub fn unpublished(
+    ready: &[(&Job<'_>, &Ready)],
+    last: Option<&Commit>,
+) -> Result<Option<Commit>, Diagnostics> {
     let written: Vec<_> = ready.iter().map(|(job, ready)| (*job, &ready.audited)).collect();
     commit::on_top(&written, last)
 }

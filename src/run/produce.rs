@@ -127,8 +127,8 @@ async fn write(job: &Job<'_>, work: Work<'_>, share: Share) -> Result<Product, D
         bindings: Arc::new(bindings),
         contract: Arc::new(model.contract.clone()),
         checks,
-        store: job.lake.store().clone(),
-        folder: job.lake.data_folder(&model.name, &job.attempt).map_err(commit::found)?,
+        store: job.staging.store().clone(),
+        folder: job.staging.data_folder(&model.name, &job.attempt).map_err(commit::found)?,
         first_file: (job.turn.number + at.unwrap_or(0)) * FILES_OF_A_SLICE,
         footer: footer(job, model, at),
         // Intervals are counted as they end.
@@ -136,7 +136,7 @@ async fn write(job: &Job<'_>, work: Work<'_>, share: Share) -> Result<Product, D
     };
     let computed = job.engine.write(&request, share).await?;
     let written = computed.written();
-    let file = |file: &WrittenFile| file.to_data_file(job.lake.store());
+    let file = |file: &WrittenFile| file.to_data_file(job.staging.store());
     Ok(Product {
         binding: bindings::of_files(written.files.iter().map(file).collect(), &model.contract),
         rows: written.files.iter().map(|file| file.rows).sum(),

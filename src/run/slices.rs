@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::Job;
 use super::bindings;
 use super::stage::Part;
-use super::Job;
 use crate::engine::{Binding, Broken};
 use crate::ident::NodeName;
 use crate::interval::Instant;

@@ -17,7 +17,11 @@ mod sources;
 mod validate;
 
 pub use document::Document;
-pub use models::{BatchSize, BrokenRows, Changes, ColumnSpec, ColumnTest, Expected, Given, InputSpec, Materialized, ModelConfig, ModelSpec, ModelTest, ModelsSpec, MovementSpec, OtherSide, Range, Reconciles, Relationship, SegmentKind, SegmentSpec, Times, UnitTestSpec};
+pub use models::{
+    BatchSize, BrokenRows, Changes, ColumnSpec, ColumnTest, Expected, Given, InputSpec, Materialized,
+    ModelConfig, ModelSpec, ModelTest, ModelsSpec, MovementSpec, OtherSide, Range, Reconciles, Relationship,
+    SegmentKind, SegmentSpec, Times, UnitTestSpec,
+};
 pub use pipeline::{PipelineSpec, SourceSpec, SourcesSpec, TargetSpec, VariableSpec};
 pub use sources::{DriftSpec, FreshnessSpec, SourceColumnSpec, SourceContractSpec, SourceTest};
 

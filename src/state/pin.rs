@@ -121,7 +121,15 @@ async fn look(
         let mark = mark(&info);
         kept += footer.metadata.memory();
         let metadata = Some(footer.metadata).filter(|_| kept <= KEPT_FOOTERS);
-        files.push(PinnedFile { store: location.clone(), info, rows: footer.rows, kind: 0, mark, extents, metadata });
+        files.push(PinnedFile {
+            store: location.clone(),
+            info,
+            rows: footer.rows,
+            kind: 0,
+            mark,
+            extents,
+            metadata,
+        });
     }
     found.or_ok(())?;
     let rows: u64 = files.iter().map(|file| file.rows).sum();

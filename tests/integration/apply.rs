@@ -48,9 +48,23 @@ fn a_plan_that_still_holds_publishes_what_a_run_publishes() {
     let receipt = shop.project().goodwill(&["receipt", "--output", "json"]).ended_with(0).json();
     assert_eq!(receipt["ending"], json!({"status": "published", "version": 1}));
 
-    // Once: the second time the last version is another one.
+    // Once: the second time its version is there.
     let told = apply(&shop, &[]).ended_with(2).stderr;
-    assert!(told.contains("the last version: none then, version 1 now"), "{told}");
+    let run = commit(&shop.project().root(), 1)["run_id"].as_str().unwrap().to_owned();
+    let expected = format!(
+        "error[GW0309]: what `plan.json` says is done already: run `{run}` published it as version 1"
+    );
+    assert!(told.contains(&expected), "{told}");
+    // Also when much has happened since; but another plan's version is not its own.
+    shop.run(&["-f", "-s", "sales"]).ended_with(0);
+    assert!(apply(&shop, &[]).ended_with(2).stderr.contains(&expected));
+    change_plan(&shop, |plan| plan["as_of"] = json!("2024-03-31T00:00:00Z"));
+    let told = apply(&shop, &[]).ended_with(2).stderr;
+    assert!(told.contains("the last version: none then, version 2 now"), "{told}");
+    assert_eq!(assert_at_rest(&shop.project().root()), 2);
+
+    let shop = Shop::sound();
+    shop.run(&[]).ended_with(0);
     assert_eq!(assert_at_rest(&shop.project().root()), 1);
 
     // A plan with nothing to do is applied like any other, as often as one likes.
@@ -144,7 +158,14 @@ fn a_plan_is_refused_when_a_source_moved() {
 
 #[test]
 fn a_plan_is_refused_when_another_version_was_published() {
-    check_move(|shop| drop(shop.run(&[]).ended_with(0)), "the last version: none then, version 1 now\n");
+    let other = |shop: &Shop| drop(shop.run(&["-s", "sales"]).ended_with(0));
+    check_move(other, "the last version: none then, version 1 now\n");
+    // Unless the other run did the very same.
+    let shop = Shop::sound();
+    planned(&shop, &[]);
+    shop.run(&[]).ended_with(0);
+    let told = apply(&shop, &[]).ended_with(2).stderr;
+    assert!(told.contains("says is done already") && told.contains("published it as version 1"), "{told}");
     let shop = Shop::sound();
     shop.run(&[]).ended_with(0);
     check_move_at(

@@ -16,7 +16,8 @@ left join sources.lines as l on o.order_id = l.order_id
 group by o.order_id, o.ordered_at, o.amount
 ";
 
-const RECENT: &str = "select $interval_start_day as day, count(*) as orders, cast(sum(amount) as decimal(18, 2)) as amount
+const RECENT: &str =
+    "select $interval_start_day as day, count(*) as orders, cast(sum(amount) as decimal(18, 2)) as amount
 from sources.orders
 ";
 
@@ -109,7 +110,11 @@ fn rebuilt(
     before: &BTreeMap<String, (Vec<String>, String)>,
     after: &BTreeMap<String, (Vec<String>, String)>,
 ) -> Vec<String> {
-    after.iter().filter(|(start, part)| before.get(*start) != Some(part)).map(|(start, _)| start.clone()).collect()
+    after
+        .iter()
+        .filter(|(start, part)| before.get(*start) != Some(part))
+        .map(|(start, _)| start.clone())
+        .collect()
 }
 
 fn plan(shop: &Shop, day: &str) -> String {
@@ -186,7 +191,11 @@ fn an_order_that_moves_is_taken_from_the_day_it_was_on() {
     assert_eq!(shop.lines("select cast(orders as varchar) as line from total"), ["20"]);
     // Who says that times do not move is told when one does: the key would be there twice.
     let fixed = self::shop(10);
-    fixed.edit("sql/m/facts.yml", "begin: 2024-03-01}", "begin: 2024-03-01, inputs: {sources.orders: {times: fixed}, sources.lines: {times: fixed}}}");
+    fixed.edit(
+        "sql/m/facts.yml",
+        "begin: 2024-03-01}",
+        "begin: 2024-03-01, inputs: {sources.orders: {times: fixed}, sources.lines: {times: fixed}}}",
+    );
     run(&fixed, "2024-03-11");
     let moved = with(&placed(300, 9, "10.00"), &json!({"loaded_at": "2024-03-10T00:00:00Z"}));
     fixed.rows("orders/corrected.parquet", &order_columns(), &[moved]);
@@ -214,7 +223,8 @@ fn changed_sql_builds_all_intervals_again_and_changed_rules_of_inputs_too() {
 #[test]
 fn a_new_file_of_what_orders_refer_to_touches_all_unless_it_is_ignored() {
     let customers = |shop: &Shop| {
-        let rows = [json!({"customer_id": 1, "kind": "consumer"}), json!({"customer_id": 2, "kind": "consumer"})];
+        let rows =
+            [json!({"customer_id": 1, "kind": "consumer"}), json!({"customer_id": 2, "kind": "consumer"})];
         shop.rows("customers/a.parquet", &crate::shop::customer_columns(), &rows);
     };
     let shop = shop(4);
@@ -239,7 +249,11 @@ fn a_new_file_of_what_orders_refer_to_touches_all_unless_it_is_ignored() {
 #[test]
 fn rows_of_another_time_than_their_interval_are_refused() {
     let shop = shop(3);
-    shop.edit("sql/m/facts.yml", "begin: 2024-03-01}", "begin: 2024-03-01, inputs: {sources.orders: {days_before: 1}}}");
+    shop.edit(
+        "sql/m/facts.yml",
+        "begin: 2024-03-01}",
+        "begin: 2024-03-01, inputs: {sources.orders: {days_before: 1}}}",
+    );
     let answer = shop.run(&["--as-of", "2024-03-04"]).ended_with(3);
     assert!(answer.stderr.contains("ordered_at in its interval"), "{}", answer.stderr);
     assert!(answer.stderr.contains("$interval_start"), "what to do: {}", answer.stderr);
@@ -262,7 +276,10 @@ fn a_day_in_the_past_sees_what_was_before_it() {
     shop.run(&["--as-of", "2024-03-04"]).ended_with(0);
     assert_eq!(parts(&shop, "facts").len(), 3, "nothing is built, and a day goes");
     run(&shop, "2024-03-07");
-    assert_eq!(bytes(&shop, "facts"), before.into_iter().map(|(start, (hashes, _))| (start, hashes)).collect());
+    assert_eq!(
+        bytes(&shop, "facts"),
+        before.into_iter().map(|(start, (hashes, _))| (start, hashes)).collect()
+    );
     let early = shop.run(&["--as-of", "2024-03-01"]).ended_with(2);
     assert!(early.stderr.contains("`facts` begins on 2024-03-01"), "{}", early.stderr);
 }
@@ -272,17 +289,31 @@ fn months_and_weeks_are_intervals_too_and_old_ones_go() {
     let shop = shop(20);
     shop.edit("sql/m/facts.yml", "begin: 2024-03-01}", "batch_size: week, begin: 2024-02-26}");
     run(&shop, "2024-03-12");
-    assert_eq!(parts(&shop, "facts").into_keys().collect::<Vec<_>>(), ["2024-02-26", "2024-03-04", "2024-03-11"]);
+    assert_eq!(
+        parts(&shop, "facts").into_keys().collect::<Vec<_>>(),
+        ["2024-02-26", "2024-03-04", "2024-03-11"]
+    );
     let before = parts(&shop, "facts");
     run(&shop, "2024-03-13");
     assert_eq!(rebuilt(&before, &parts(&shop, "facts")), ["2024-03-11"], "the week that has not ended");
-    shop.edit("sql/m/facts.yml", "batch_size: week, begin: 2024-02-26}", "batch_size: month, begin: 2024-03-01}");
+    shop.edit(
+        "sql/m/facts.yml",
+        "batch_size: week, begin: 2024-02-26}",
+        "batch_size: month, begin: 2024-03-01}",
+    );
     run(&shop, "2024-03-13");
     assert_eq!(parts(&shop, "facts").into_keys().collect::<Vec<_>>(), ["2024-03-01"]);
     assert_eq!(shop.lines("select cast(orders as varchar) as line from total"), ["24"]);
-    shop.edit("sql/m/facts.yml", "batch_size: month, begin: 2024-03-01}", "begin: 2024-03-01, keep: {days: 3}}");
+    shop.edit(
+        "sql/m/facts.yml",
+        "batch_size: month, begin: 2024-03-01}",
+        "begin: 2024-03-01, keep: {days: 3}}",
+    );
     run(&shop, "2024-03-13");
-    assert_eq!(parts(&shop, "facts").into_keys().collect::<Vec<_>>(), ["2024-03-10", "2024-03-11", "2024-03-12"]);
+    assert_eq!(
+        parts(&shop, "facts").into_keys().collect::<Vec<_>>(),
+        ["2024-03-10", "2024-03-11", "2024-03-12"]
+    );
 }
 
 #[test]
@@ -303,7 +334,8 @@ fn days_are_cut_where_the_clocks_of_the_pipeline_say() {
     run(&shop, "2024-04-02");
     let root = shop.project().root();
     let parts = commit(&root, 1)["tables"]["facts"]["parts"].clone();
-    let rows: Vec<u64> = parts.as_array().unwrap().iter().map(|part| part["rows"].as_u64().unwrap()).collect();
+    let rows: Vec<u64> =
+        parts.as_array().unwrap().iter().map(|part| part["rows"].as_u64().unwrap()).collect();
     assert_eq!(rows, [1, 2, 1]);
     assert_eq!(
         shop.lines("select concat(cast(day as varchar), ' ', cast(orders as varchar)) as line from recent order by day"),
@@ -357,7 +389,10 @@ fn something_happens(shop: &Shop, dice: &mut Dice, step: u64) -> String {
             let who = i64::try_from(dice.throw(3)).unwrap();
             let of = day(dice);
             let id = i64::from(of) * 100 + 1;
-            let orphan = with(&placed(id, of, "2.00"), &json!({"customer_id": who + 1, "loaded_at": "2024-03-25T00:00:00Z"}));
+            let orphan = with(
+                &placed(id, of, "2.00"),
+                &json!({"customer_id": who + 1, "loaded_at": "2024-03-25T00:00:00Z"}),
+            );
             shop.rows(&format!("orders/who-{step}.parquet"), &order_columns(), &[orphan]);
             if dice.throw(2) == 0 {
                 let customers: Vec<Json> =

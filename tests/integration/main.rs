@@ -47,4 +47,5 @@ mod server;
 mod shop;
 mod snapshots;
 mod stores;
+mod verify_rebuild;
 mod verifying;

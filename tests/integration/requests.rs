@@ -59,6 +59,28 @@ fn versions_are_listed_with_the_day_of_their_time_zone() {
 }
 
 #[test]
+fn a_plan_says_which_parameter_changed() {
+    let project = Project::demo();
+    let plan = |flags: &[&str]| {
+        let sources = project.sources().to_str().unwrap();
+        project
+            .goodwill(&[&["plan", "-s", "value_tiers", "--sources", sources], flags].concat())
+            .ended_with(0)
+    };
+    let told = plan(&["--vars", "value_measure=net_sales"]).stdout;
+    assert!(told.contains("value_tiers  parameter value_measure changed"), "{told}");
+    project.run(&["-s", "kpi_monthly value_tiers", "--vars", "value_measure=net_sales"]).ended_with(0);
+    // Back to the default: which value it had nobody knows any more.
+    let told = plan(&[]).stdout;
+    assert!(told.contains("value_tiers  a parameter changed: one of "), "{told}");
+    // The snapshot of another day is missing; what is made on the way is told by the day.
+    let asked = ["--as-of", "2025-12-01", "-f", "-s", "kpi_monthly"];
+    let told = plan(&asked).stdout;
+    let expected = "as_of moved from 2026-01-01 (Europe/Berlin) to 2025-12-01 (Europe/Berlin)";
+    assert!(told.contains(expected), "{told}");
+}
+
+#[test]
 fn the_next_command_works_as_it_is_printed() {
     let project = Project::demo();
     let answer = project.run(&["-p", "customer_intelligence", "-t", "dev"]).ended_with(0);

@@ -112,6 +112,33 @@ fn each_day_has_a_snapshot_and_a_day_built_again_replaces_its_own() {
 }
 
 #[test]
+fn a_run_of_an_earlier_day_says_what_the_latest_is_of() {
+    const STAYS: &str =
+        "note: this run looked from 2024-03-01 (UTC), but `spend_latest` still is of 2024-04-01 (UTC)";
+    let shop = shop();
+    run(&shop, "2024-02-01");
+    for (day, says) in [("2024-04-01", false), ("2024-03-01", true), ("2024-04-01", false)] {
+        let told = shop.run(&["-f", "--as-of", day]).ended_with(0).stderr;
+        assert_eq!(told.contains(STAYS), says, "{told}");
+        assert_eq!(told.matches("_latest").count(), usize::from(says), "{told}");
+        assert_eq!(told.matches("checking rules across tables").count(), 1, "{told}");
+    }
+    // A version tells of the rows that its run wrote, not of those of other days.
+    let history = shop.project().goodwill(&["history", "--output", "json"]).ended_with(0).json();
+    let rows = |commit: &Json| {
+        let own = tables(commit).flat_map(|(_, table)| table["parts"].as_array().unwrap());
+        let own = own.filter(|part| part["attempt"] == commit["attempt"]);
+        own.map(|part| part["rows"].as_u64().unwrap()).sum::<u64>()
+    };
+    for version in history["versions"].as_array().unwrap() {
+        let commit = commit(&shop.project().root(), version["version"].as_u64().unwrap());
+        assert_eq!(version["rows"], rows(&commit), "{version}");
+    }
+    let told = shop.project().goodwill(&["history"]).ended_with(0).stdout;
+    assert!(told.lines().nth(2).unwrap().ends_with(" all"), "{told}");
+}
+
+#[test]
 fn an_instant_of_a_day_is_that_days_snapshot() {
     let shop = shop();
     run(&shop, "2024-02-01");
@@ -334,11 +361,19 @@ fn all_days_are_one_version_if_that_is_asked_for() {
 fn one_version_is_all_of_its_days_or_none() {
     let shop = shop();
     run(&shop, "2024-04-01");
-    shop.edit("sql/m/spend.sql", "sum(amount)", "sum(amount / case when $as_of_day = date '2024-02-01' then 0 else 1 end)");
+    shop.edit(
+        "sql/m/spend.sql",
+        "sum(amount)",
+        "sum(amount / case when $as_of_day = date '2024-02-01' then 0 else 1 end)",
+    );
     let one = [&MONTHS[..], &["--one-version"]].concat();
     let failed = shop.project().goodwill(&one).ended_with(1);
     assert!(failed.stderr.contains("GW05"), "{}", failed.stderr);
-    assert!(failed.stdout.contains("2024-02-01") && failed.stdout.contains("not published"), "{}", failed.stdout);
+    assert!(
+        failed.stdout.contains("2024-02-01") && failed.stdout.contains("not published"),
+        "{}",
+        failed.stdout
+    );
     let root = shop.project().root();
     assert_eq!(last(&root), 1);
     // Day by day, those before it are there.
@@ -393,7 +428,8 @@ fn days_that_read_earlier_ones_are_filled_in_one_after_another() {
     };
     let months =
         ["backfill", "-s", "spend grown", "--from", "2024-02-01", "--to", "2024-04-01", "--every", "month"];
-    let days = "select concat(cast(as_of as varchar), ' ', cast(days as varchar)) as line from grown order by as_of";
+    let days =
+        "select concat(cast(as_of as varchar), ' ', cast(days as varchar)) as line from grown order by as_of";
     for more in [&[][..], &["--one-version"]] {
         let shop = growing();
         shop.project().goodwill(&[&months[..], more].concat()).ended_with(0);

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::common::{OutputFlag, ProjectFlags};
+use super::common::{OutputFlag, ProjectFlags, ResourceFlags};
 use crate::lake::Retention;
 
 /// Remove what no kept version needs, and what dead runs left; a dry run unless told
@@ -32,10 +32,13 @@ pub(in crate::cli) struct GcArgs {
 
 /// Prove that the published files are what was published: sizes, hashes, rows, logs, views
 ///
-/// Reads every file of the version once. Ends with code 4 and the name of each file that differs.
+/// Reads every file of the version once. Ends with code 4 and the name of each file that differs. With
+/// --rebuild its tables are also built again, from the project and the sources as they are and as of the
+/// version's own day, and compared byte for byte; nothing is published. Tables that are made from something
+/// else now cannot be compared: each is told with the reason, and the code is 2.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  goodwill verify                                the last version\n  goodwill verify 41\n  goodwill verify 20260101t101500-1a2b3c4d       the version that run published\n  goodwill verify --all"
+    after_help = "Examples:\n  goodwill verify                                the last version\n  goodwill verify 41\n  goodwill verify 20260101t101500-1a2b3c4d       the version that run published\n  goodwill verify --all\n  goodwill verify --rebuild                      build the last version again, and compare\n  goodwill verify --rebuild 41 --every-day"
 )]
 pub(in crate::cli) struct VerifyArgs {
     /// The run or version, as `goodwill history` names it; the last one if left out
@@ -44,8 +47,17 @@ pub(in crate::cli) struct VerifyArgs {
     /// Every version whose files are kept
     #[arg(long)]
     pub(in crate::cli) all: bool,
+    /// Build the version's tables again too, publish nothing, and compare their bytes; variables are
+    /// those of its runs
+    #[arg(long, conflicts_with_all = ["all", "vars"])]
+    pub(in crate::cli) rebuild: bool,
+    /// With --rebuild: snapshots of all days, instead of the version's own
+    #[arg(long, requires = "rebuild")]
+    pub(in crate::cli) every_day: bool,
     #[command(flatten)]
     pub(in crate::cli) project: ProjectFlags,
+    #[command(flatten)]
+    pub(in crate::cli) resources: ResourceFlags,
     #[command(flatten)]
     pub(in crate::cli) output: OutputFlag,
 }

@@ -31,7 +31,7 @@ pub(in crate::cli) async fn gc(session: &Session, args: &GcArgs) -> Result<Exit,
     Ok(exit)
 }
 
-fn of_findings(findings: &Diagnostics) -> Exit {
+pub(super) fn of_findings(findings: &Diagnostics) -> Exit {
     if findings.is_empty() { Exit::OK } else { exit::of_kind(ops::Error::from(findings.clone()).kind()) }
 }
 
@@ -177,7 +177,7 @@ pub(in crate::cli) async fn verify(session: &Session, args: &VerifyArgs) -> Resu
     Ok(exit)
 }
 
-fn verified_document(verified: &Verified, exit: Exit) -> Json {
+pub(super) fn verified_document(verified: &Verified, exit: Exit) -> Json {
     json!({
         "status": if verified.findings.is_empty() { "as_published" } else { "different" },
         "exit_code": exit.number(),
@@ -190,7 +190,7 @@ fn verified_document(verified: &Verified, exit: Exit) -> Json {
     })
 }
 
-fn verified_text(verified: &Verified) -> String {
+pub(super) fn verified_text(verified: &Verified) -> String {
     let versions = match (verified.versions.first(), verified.versions.last()) {
         (Some(newest), Some(oldest)) if newest != oldest => format!("versions {oldest} to {newest}"),
         (Some(version), _) => format!("version {version}"),

@@ -141,11 +141,20 @@ fn history_text(history: &History, frame: Frame) -> String {
     let gone = gone.map(|version| {
         format!("version {} and older: the clean-up removed files that no later one needs\n", version.number)
     });
-    grid.render(frame) + &gone.unwrap_or_default()
+    let are_cut = history.versions.iter().any(|version| changed(version).contains(MORE));
+    let cut = if are_cut { "--output json names every table that changed\n" } else { "" };
+    grid.render(frame) + cut + &gone.unwrap_or_default()
 }
 
+/// What stands after the names that are shown.
+const MORE: &str = " more";
+
 fn changed(version: &ops::Version) -> String {
-    let changed = words::listed(&version.changed, 2);
+    let changed = match version.changed.len() {
+        all if all == version.tables && all > 1 => "all".to_owned(),
+        0..=3 => words::listed(&version.changed, 3),
+        _ => words::listed(&version.changed, 2),
+    };
     match version.restores {
         Some(restored) => format!("{changed} as in version {restored}"),
         None => changed,

@@ -18,6 +18,7 @@ mod keep;
 mod look;
 mod moved;
 mod project;
+mod rebuild;
 mod rollback;
 mod run;
 
@@ -28,5 +29,6 @@ pub(super) use freshness::freshness;
 pub(super) use keep::{gc, verify};
 pub(super) use look::{history, receipt, recover, show};
 pub(super) use project::{check, completions, functions, init, ls, plan, schema, test};
+pub(super) use rebuild::rebuild;
 pub(super) use rollback::rollback;
 pub(super) use run::{apply, resume, run};

@@ -10,7 +10,6 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use super::running::{World, batch, memory, share, typed_over, world};
 use super::shown;
 use crate::engine::{Binding, MaterializeRequest, RowCheck, WriteRequest, Written, cast_to_contract};
-use crate::ident::NodeName;
 use crate::project::{Column, ColumnType, Contract, Nullability, Privacy};
 use crate::query::Value;
 use crate::store::Key;

@@ -90,6 +90,7 @@ impl Day {
             plan: &self.plan,
             asked: as_typed(&self.common),
             lake: &walk.lake,
+            staging: &walk.lake,
             engine,
             run_id: self.run_id.clone(),
             attempt: self.attempt.clone(),
@@ -221,7 +222,8 @@ impl Filling<'_> {
                 // All of it or nothing.
                 return Ok(Some(self.unseen(lanes, outcomes, all)));
             }
-            let jobs: Vec<Job<'_>> = all.iter().map(|filled| filled.day.job(self.walk, &lanes[0].0)).collect();
+            let jobs: Vec<Job<'_>> =
+                all.iter().map(|filled| filled.day.job(self.walk, &lanes[0].0)).collect();
             let written: Vec<_> = jobs.iter().zip(all.iter().map(|filled| &filled.ready)).collect();
             if let Some(unpublished) = run::unpublished(&written, state.last.as_ref())? {
                 seen.last = Some(unpublished);
@@ -407,9 +409,7 @@ impl Filling<'_> {
             let Some(intent) = lake.intent(&orphan.attempt).await? else { continue };
             let is_same = intent.plan == *request && intent.parent == parent;
             let is_later = found.as_ref().is_none_or(|found| found.started_at < intent.started_at);
-            if is_same
-                && is_later
-                && lake.may_still_publish(&intent.attempt, parent.unwrap_or(0) + 1).await?
+            if is_same && is_later && lake.may_still_publish(&intent.attempt, parent.unwrap_or(0) + 1).await?
             {
                 found = Some(intent);
             }
@@ -465,7 +465,8 @@ fn whole(days: &[Outcome], commit: Option<&Commit>) -> Option<Outcome> {
             }
         }
         for audit in &day.audits {
-            let known = whole.audits.iter().any(|known| known.model == audit.model && known.audit == audit.audit);
+            let known =
+                whole.audits.iter().any(|known| known.model == audit.model && known.audit == audit.audit);
             if !known {
                 whole.audits.push(audit.clone());
             }
@@ -474,7 +475,8 @@ fn whole(days: &[Outcome], commit: Option<&Commit>) -> Option<Outcome> {
     }
     for step in &mut whole.plan.steps {
         let entry = commit.and_then(|commit| commit.tables.get(&step.model));
-        let parts = entry.map(|entry| entry.parts.iter().filter(|part| part.attempt == whole.attempt).count());
+        let parts =
+            entry.map(|entry| entry.parts.iter().filter(|part| part.attempt == whole.attempt).count());
         // A table of which one day was written is told by that day's fingerprint.
         if let (Some(entry), Some(2..)) = (entry, parts) {
             step.fingerprint.clone_from(&entry.fingerprint);

@@ -244,7 +244,7 @@ async fn change(
     if is_same(before, after) {
         return Ok(Change::Unchanged { rows: after.rows() });
     }
-    let pair = Pair { engine, lake, table, before, after };
+    let pair = Pair { engine, lakes: (lake, lake), table, before, after };
     let identity = contract::identity(before, after);
     let days = identity.as_ref().map(|identity| identity.days.clone()).unwrap_or_default();
     let movement = match declared {
@@ -259,6 +259,21 @@ async fn change(
         keys: keys::compared(&pair, identity).await?,
         movement,
     })))
+}
+
+/// Row by row what differs between two states of a table, each in its own root.
+///
+/// # Errors
+///
+/// Returns what keeps the files from being read.
+pub(super) async fn rows(
+    engine: &Engine,
+    table: &NodeName,
+    (before_lake, before): (&Lake, &TableEntry),
+    (after_lake, after): (&Lake, &TableEntry),
+) -> Result<Keys, Error> {
+    let pair = Pair { engine, lakes: (before_lake, after_lake), table, before, after };
+    keys::compared(&pair, contract::identity(before, after)).await
 }
 
 /// Whether both versions have the same rows, as far as that is known without reading them.

@@ -21,7 +21,8 @@ pub(super) const AFTER: &str = "rows_after";
 #[derive(Clone, Copy)]
 pub(super) struct Pair<'a> {
     pub(super) engine: &'a Engine,
-    pub(super) lake: &'a Lake,
+    /// The root of the first version, and that of the second.
+    pub(super) lakes: (&'a Lake, &'a Lake),
     pub(super) table: &'a NodeName,
     pub(super) before: &'a TableEntry,
     pub(super) after: &'a TableEntry,
@@ -50,8 +51,11 @@ impl Pair<'_> {
     pub(super) async fn ask(&self, question: Question<'_>) -> Result<Vec<Vec<Option<String>>>, Error> {
         let mut relations = Vec::new();
         let mut bindings = Bindings::new();
-        let sides = [(BEFORE, self.before, &question.before), (AFTER, self.after, &question.after)];
-        for (name, entry, files) in sides {
+        let sides = [
+            (BEFORE, self.lakes.0, self.before, &question.before),
+            (AFTER, self.lakes.1, self.after, &question.after),
+        ];
+        for (name, lake, entry, files) in sides {
             let name = NodeName::parse(name).map_err(|cause| self.bug(&cause.to_string()))?;
             let table = TableName::Bare(name);
             let schema = show::schema(entry);
@@ -62,7 +66,7 @@ impl Pair<'_> {
                 defined_in: None,
             });
             let files = files.iter().copied();
-            bindings.insert(table, show::binding(self.lake, self.table, entry, files, schema)?);
+            bindings.insert(table, show::binding(lake, self.table, entry, files, schema)?);
         }
         let query = query::parse(&SourceFile::new("diff.sql", &question.sql));
         let typed = query.and_then(|query| engine::analyze(&query, &relations, &question.parameters));

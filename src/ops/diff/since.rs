@@ -75,7 +75,7 @@ pub(in crate::ops) async fn since(
             continue;
         }
         rows_read += rows;
-        let pair = Pair { engine, lake, table, before: earlier, after: entry };
+        let pair = Pair { engine, lakes: (lake, lake), table, before: earlier, after: entry };
         let told = movement::told(&pair, question).await?;
         if told.weight() > 0.0 && !matches!(told.told, Told::Nothing(_)) {
             since.movements.push((table.clone(), told));

@@ -28,6 +28,8 @@ use crate::plan::{
 };
 use crate::project::{Materialization, Model, Source};
 
+mod intervals;
+
 /// The least memory a step is given: below it steps run one after another.
 const LEAST_MEMORY: u64 = 256 * 1024 * 1024;
 
@@ -224,50 +226,23 @@ impl Board {
         match done {
             Done::Source { source, taken: Ok(taken) } => self.take_source(job, source, *taken),
             Done::Source { taken: Err(found), .. } => self.worked.failures.extend(found.sorted()),
-            Done::Step { unit, product: Ok(product), result } if unit.interval.is_some() => {
-                return Ok(self.take_interval(job, unit, product, result));
+            Done::Step { unit, product: Ok(product), result } => {
+                return Ok(match unit.interval {
+                    Some(_) => self.take_interval(job, unit, product, result),
+                    None => self.take_whole(job, unit, product, result),
+                });
             }
-            Done::Step { unit: Unit { model, .. }, product: Ok(product), mut result } => {
-                let audits = computed_audits(job, &model, &product.broken);
-                if audits.iter().any(|audit| audit.broken > 0) {
-                    result.status = StepStatus::AuditFailed;
-                    self.fail(job, &model);
-                }
-                self.worked.audits.extend(audits);
-                Arc::make_mut(&mut self.products).insert(model.clone(), product.binding.clone());
-                self.rules.extend(audits::queries(job, &model));
-                if let (Some(computed), Some(step)) = (product.computed, job.plan.step(&model)) {
-                    let broken = product.broken.iter().map(|broken| broken.rows).sum();
-                    let unit = Unit { model, interval: None };
-                    let at = self.place(unit, step, broken);
-                    return Ok(Some(Box::pin(store(job, at, computed, product.binding, result))));
-                }
-                self.finish(job, result);
+            Done::Stored { unit, stored: Ok(files), rows, result } => {
+                self.take_files(job, unit, Slice { files, rows }, result);
             }
-            Done::Stored { unit, stored: Ok(files), rows, result } => match unit.interval {
-                Some(at) => self.keep_interval(job, &unit.model, at, Slice { files, rows }, &result),
-                None => {
-                    let part = Part { slice: slice_of(job, &unit), files };
-                    self.worked.staged.add(unit.model, vec![part]);
-                    self.finish(job, result);
-                }
-            },
-            Done::Reused { unit, files, rows: Ok(rows), result } => match unit.interval {
-                Some(at) => {
-                    self.slices_of(job, &unit.model).begin(&[], &result);
-                    self.keep_interval(job, &unit.model, at, Slice { files, rows }, &result);
-                }
-                None => {
-                    let part = Part { slice: slice_of(job, &unit), files };
-                    let model = unit.model;
+            Done::Reused { unit, files, rows: Ok(rows), result } => {
+                match unit.interval {
+                    Some(_) => self.slices_of(job, &unit.model).begin(&[], &result),
                     // Its own rules held when it was written, or it would not be gone on with.
-                    self.worked.audits.extend(computed_audits(job, &model, &[]));
-                    Arc::make_mut(&mut self.products).insert(model.clone(), rows);
-                    self.rules.extend(audits::queries(job, &model));
-                    self.worked.staged.add(model, vec![part]);
-                    self.finish(job, result);
+                    None => self.add_rows(job, &unit.model, &[], rows.clone()),
                 }
-            },
+                self.take_files(job, unit, Slice { files, rows }, result);
+            }
             Done::Stored { stored: Err(Unstored::Journal(found)), .. } => return Err(found),
             Done::Step { unit, product: Err(found), mut result }
             | Done::Reused { unit, rows: Err(found), mut result, .. }
@@ -296,106 +271,50 @@ impl Board {
         Ok(None)
     }
 
-    /// The next place in the journal.
-    fn place<'a>(&mut self, unit: Unit, step: &'a Step, broken: u64) -> Place<'a> {
-        self.sequence += 1;
-        Place { sequence: self.sequence, unit, step, broken }
-    }
-
-    fn slices_of(&mut self, job: &Job<'_>, model: &NodeName) -> &mut Slices {
-        let step = job.plan.step(model);
-        let wanted = step.and_then(|step| step.intervals.as_ref()).map_or(0, Vec::len);
-        self.slices.entry(model.clone()).or_insert_with(|| Slices::of(wanted))
-    }
-
-    /// Takes in a computed interval; returns what is to be stored now.
-    fn take_interval<'a>(
+    /// Takes in a table that was computed whole; returns what is to be stored now.
+    fn take_whole<'a>(
         &mut self,
         job: &'a Job<'a>,
         unit: Unit,
         product: Product,
         mut result: StepResult,
     ) -> Option<BoxFuture<'a, Done>> {
-        self.slices_of(job, &unit.model).begin(&product.broken, &result);
         if product.broken.iter().any(|broken| broken.rows > 0) {
             result.status = StepStatus::AuditFailed;
+            self.fail(job, &unit.model);
         }
-        let broken = product.broken.iter().map(|broken| broken.rows).sum();
+        self.add_rows(job, &unit.model, &product.broken, product.binding.clone());
         if let (Some(computed), Some(step)) = (product.computed, job.plan.step(&unit.model)) {
+            let broken = product.broken.iter().map(|broken| broken.rows).sum();
             let at = self.place(unit, step, broken);
             return Some(Box::pin(store(job, at, computed, product.binding, result)));
         }
-        let slice = Slice { files: Vec::new(), rows: product.binding };
-        if let Some(at) = unit.interval {
-            self.keep_interval(job, &unit.model, at, slice, &result);
-        }
+        self.finish(job, result);
         None
     }
 
-    /// Keeps an interval; the last one ends its step.
-    fn keep_interval(
-        &mut self,
-        job: &Job<'_>,
-        model: &NodeName,
-        at: usize,
-        slice: Slice,
-        result: &StepResult,
-    ) {
-        let slices = self.slices_of(job, model);
-        slices.add(at, slice, result);
-        job.observer.notice(Event::StepProgress { model: model.clone(), rows: slices.rows() });
-        if slices.is_whole() {
-            self.end_intervals(job, model, result);
-        }
-    }
-
-    /// Ends the steps that only leave intervals out.
-    fn end_empty(&mut self, job: &Job<'_>) {
-        let now = (job.clock)();
-        let has_none = |step: &&Step| step.intervals.as_ref().is_some_and(Vec::is_empty);
-        for step in job.plan.steps.iter().filter(has_none) {
-            self.slices_of(job, &step.model);
-            let last = StepResult {
-                model: step.model.clone(),
-                kind: step.kind,
-                status: StepStatus::Success,
-                rows: 0,
-                bytes: 0,
-                files: 0,
-                started_at: now,
-                finished_at: now,
-            };
-            self.end_intervals(job, &step.model, &last);
-        }
-    }
-
-    /// Ends a step whose intervals are all computed: its rows are these, and those published before.
-    fn end_intervals(&mut self, job: &Job<'_>, model: &NodeName, last: &StepResult) {
-        let Some(slices) = self.slices.remove(model) else { return };
-        let mut result = slices.result(last);
-        let audits = computed_audits(job, model, slices.broken());
-        if audits.iter().any(|audit| audit.broken > 0) {
-            result.status = StepStatus::AuditFailed;
-            self.fail(job, model);
-        }
-        self.worked.audits.extend(audits);
-        let (rows, parts) = slices.put_together(job, model);
+    /// Makes a model's rows known, and its rules ready to be checked.
+    fn add_rows(&mut self, job: &Job<'_>, model: &NodeName, broken: &[Broken], rows: Binding) {
+        self.worked.audits.extend(computed_audits(job, model, broken));
         Arc::make_mut(&mut self.products).insert(model.clone(), rows);
         self.rules.extend(audits::queries(job, model));
-        if result.kind == StepKind::Publish {
-            self.worked.staged.add(model.clone(), parts);
-        }
-        self.finish(job, result);
     }
 
-    /// Ends a step that cannot be done; what is left of it is not begun.
-    fn give_up(&mut self, job: &Job<'_>, unit: &Unit, result: StepResult) {
-        let is_told = unit.interval.is_some() && self.failed.contains(&unit.model);
-        self.fail(job, &unit.model);
-        self.waiting.retain(|waiting| waiting.model != unit.model);
-        if !is_told {
+    /// Takes in files that are in the store.
+    fn take_files(&mut self, job: &Job<'_>, unit: Unit, slice: Slice, result: StepResult) {
+        if let Some(at) = unit.interval {
+            self.keep_interval(job, &unit.model, at, slice, &result);
+        } else {
+            let part = Part { slice: slice_of(job, &unit), files: slice.files };
+            self.worked.staged.add(unit.model, vec![part]);
             self.finish(job, result);
         }
+    }
+
+    /// The next place in the journal.
+    fn place<'a>(&mut self, unit: Unit, step: &'a Step, broken: u64) -> Place<'a> {
+        self.sequence += 1;
+        Place { sequence: self.sequence, unit, step, broken }
     }
 
     /// Lets go of the rows of sources that nobody will read any more: they may fill the memory.
@@ -482,13 +401,7 @@ async fn take(job: &Job<'_>, source: NodeName, products: Arc<Products>, share: S
     Done::Source { source, taken: taken.map(Box::new) }
 }
 
-async fn compute(
-    job: &Job<'_>,
-    step: &Step,
-    unit: Unit,
-    products: Arc<Products>,
-    share: Share,
-) -> Done {
+async fn compute(job: &Job<'_>, step: &Step, unit: Unit, products: Arc<Products>, share: Share) -> Done {
     let started_at = (job.clock)();
     if let Some(files) = unit.done(job, step) {
         return reuse(job, step, unit, files, started_at);
@@ -514,7 +427,7 @@ fn reuse(job: &Job<'_>, step: &Step, unit: Unit, files: &[FileEntry], started_at
     let model = job.typed.graph.model(&step.model);
     let named: Vec<&FileEntry> = files.iter().collect();
     let rows = model
-        .and_then(|model| bindings::published_files(job.lake, &step.model, &named, &model.contract))
+        .and_then(|model| bindings::published_files(job.staging, &step.model, &named, &model.contract))
         .ok_or_else(|| super::bug("a finished step of an unknown model").into());
     let result = StepResult {
         model: step.model.clone(),
