@@ -347,6 +347,7 @@ impl World<'_> {
             },
             intervals: model.is_incremental().then(|| self.intervals(model, request)),
             snapshot: model.is_snapshot().then(|| self.typed.snapshot_day()),
+            missed: self.entry(&model.name).and_then(|entry| self.typed.missed(model, entry)),
             reason,
             fingerprint: self.fingerprint(&model.name),
             made_from: self.made.models.get(&model.name).cloned().unwrap_or_default(),

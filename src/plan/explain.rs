@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{IntervalStep, Plan, Purpose, Reason, Step, StepKind, WhySkipped};
 use crate::count::{count, counted};
-use crate::interval::{self, Instant, spoken};
+use crate::interval::{self, Instant, Interval, spoken};
 
 /// The plan as a table for people.
 #[must_use]
@@ -72,6 +72,20 @@ fn steps(text: &mut String, plan: &Plan) {
         if let Some(intervals) = &step.intervals {
             self::intervals(text, intervals, plan);
         }
+    }
+    let missed = plan.steps.iter().filter(|step| step.missed.is_some());
+    let missed: Vec<&Step> = missed.filter(|_| plan.purpose == Purpose::Run).collect();
+    if let Some(Interval { start, end }) = missed.first().and_then(|step| step.missed) {
+        let names: Vec<String> = missed.iter().map(|step| step.model.to_string()).collect();
+        let zone = interval::parse_zone(&plan.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let day = |at: Instant| at.date_in(&zone).map_or_else(|| at.to_string(), |day| day.to_string());
+        let (from, to) = (day(start), day(end));
+        let _ = writeln!(
+            text,
+            "  missed snapshots of {} from {from} to before {to}: `goodwill backfill -s \"{}\" --from {from} --to {to}`",
+            some(&names),
+            names.join(" ")
+        );
     }
 }
 

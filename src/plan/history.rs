@@ -1,9 +1,10 @@
 //! Snapshots: which of the published ones a run looks at, and whether they can stay beside its own.
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::{Purpose, Step, TypedGraph, intervals};
-use crate::interval::Instant;
+use crate::interval::{Instant, Interval};
 use crate::lake::{Part, Slice, TableEntry};
 use crate::project::{ColumnType, Contract, Model, Nullability};
 
@@ -31,6 +32,25 @@ impl TypedGraph {
         }
         let slice = self.slice(model);
         entry.parts.iter().find(|part| part.slice == slice).map(|part| vec![part])
+    }
+
+    /// The days between the last snapshot before this run's and this run's own, if there was one each day
+    /// until then: nights that were missed.
+    #[must_use]
+    pub fn missed(&self, model: &Model, entry: &TableEntry) -> Option<Interval> {
+        let zone = &self.graph.project().pipeline.time_zone;
+        let before: Vec<Date> = self
+            .earlier(model, entry)
+            .filter_map(|part| match part.slice {
+                Slice::Snapshot { as_of } => as_of.date_in(zone),
+                Slice::Whole | Slice::Interval { .. } => None,
+            })
+            .collect();
+        let [.., last_but_one, last] = before.as_slice() else { return None };
+        let (next, own) = (last.tomorrow().ok()?, self.snapshot_day());
+        let was_daily = last_but_one.tomorrow().ok() == Some(*last);
+        let start = Instant::start_of_day(next, zone).ok()?;
+        (was_daily && start < own).then_some(Interval { start, end: own })
     }
 
     /// The parts of `entry` that stay beside what a step of this plan writes.

@@ -177,6 +177,9 @@ pub struct Step {
     /// The day whose snapshot it is, for tables that keep one a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Instant>,
+    /// The days before it that have no snapshot, of a table that had one each day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed: Option<Interval>,
     /// The intervals to compute, in order, for tables that are kept by them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intervals: Option<Vec<IntervalStep>>,

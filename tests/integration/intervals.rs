@@ -68,7 +68,11 @@ fn day_file(shop: &Shop, day: u32) {
 
 /// Two orders on each of the first days of March 2024, a file a day.
 fn shop(days: u32) -> Shop {
-    let shop = Shop::sound();
+    with_days(Shop::empty(), days)
+}
+
+fn with_days(shop: Shop, days: u32) -> Shop {
+    let shop = shop.stocked(&[], &[]);
     shop.remove("orders");
     shop.remove("lines");
     for day in 1..=days {
@@ -147,7 +151,32 @@ fn a_new_day_builds_its_interval_and_no_other() {
     }
     assert_at_rest(&shop.project().root());
     shop.project().goodwill(&["verify", "--all"]).ended_with(0);
+    let rebuilt = shop.project().goodwill(&["verify", "--rebuild"]).ended_with(0).stdout;
+    assert!(rebuilt.contains("2024-03-06 to 2024-03-07") && rebuilt.contains("same bytes"), "{rebuilt}");
     shop.project().goodwill(&["test", "--data"]).ended_with(0);
+}
+
+#[test]
+fn a_bucket_that_fails_often_has_the_intervals_that_a_folder_has() {
+    let folder = shop(8);
+    run(&folder, "2024-03-09");
+    let bucket = with_days(Shop::empty_in_a_bucket(), 5);
+    let faults = |seed: u64| format!("seed={seed} 503=0.1 lost=0.05@PUT reset=0.05");
+    let run = |day: &str, seed: u64| {
+        let mut command = bucket.project().command(&["run", "--as-of", day]);
+        command.env("GOODWILL_STORE_FAULTS", faults(seed)).env("GOODWILL_STORE_PATIENCE", "60s");
+        let answer: crate::program::Answer = command.output().unwrap().into();
+        answer.ended_with(0);
+    };
+    run("2024-03-06", 1);
+    for day in 6..=8 {
+        day_file(&bucket, day);
+        run(&format!("2024-03-{:02}", day + 1), u64::from(day));
+    }
+    for table in ["facts", "recent"] {
+        assert_eq!(bytes(&bucket, table), bytes(&folder, table));
+    }
+    assert_eq!(assert_at_rest(&bucket.project().root()), 4);
 }
 
 #[test]

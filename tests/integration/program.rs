@@ -166,6 +166,13 @@ impl Project {
         copy
     }
 
+    /// An empty folder whose pipeline's sources and root lie in a bucket; its addresses of both.
+    pub(crate) fn empty_in_a_bucket() -> (Self, [String; 2]) {
+        let bucket = server().bucket();
+        let addresses = [bucket.url("sources"), bucket.url("out")];
+        (Self { bucket: Some(bucket), ..Self::empty() }, addresses)
+    }
+
     fn with_demo(mut self) -> Self {
         for folder in ["sql", "pipelines"] {
             copy_folder(&demo().folder().join(folder), &self.folder().join(folder));

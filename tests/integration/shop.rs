@@ -1,7 +1,7 @@
 //! A small project over sources with contracts, whose data a test writes row by row.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -179,7 +179,19 @@ pub(crate) fn batch(columns: &[(&str, DataType)], rows: &[Json]) -> RecordBatch 
 impl Shop {
     /// The project without data.
     pub(crate) fn empty() -> Self {
-        let shop = Self { project: Project::empty() };
+        Self { project: Project::empty() }.furnished()
+    }
+
+    /// The project without data; what it will have, and what it publishes, lies in a bucket.
+    pub(crate) fn empty_in_a_bucket() -> Self {
+        let (project, [sources, out]) = Project::empty_in_a_bucket();
+        let shop = Self { project }.furnished();
+        shop.edit("pipelines/shop.yml", "./sources", &sources);
+        shop.edit("pipelines/shop.yml", "./out", &out);
+        shop
+    }
+
+    fn furnished(self) -> Self {
         let files = [
             ("pipelines/shop.yml", PIPELINE),
             ("sql/m/sources.yml", SOURCES),
@@ -187,22 +199,26 @@ impl Shop {
             ("sql/m/cost_list.sql", "select cost_id, amount from sources.costs\n"),
         ];
         for (path, text) in files {
-            shop.file(path, text);
+            self.file(path, text);
         }
-        shop
+        self
     }
 
     /// With one customer, and these orders and lines in one file each.
     pub(crate) fn with(orders: &[Json], lines: &[Json]) -> Self {
-        let shop = Self::empty();
-        shop.rows(
+        Self::empty().stocked(orders, lines)
+    }
+
+    /// The same with one customer, and these orders and lines in one file each.
+    pub(crate) fn stocked(self, orders: &[Json], lines: &[Json]) -> Self {
+        self.rows(
             "customers/a.parquet",
             &customer_columns(),
             &[serde_json::json!({"customer_id": 1, "kind": "consumer"})],
         );
-        shop.rows("orders/a.parquet", &order_columns(), orders);
-        shop.rows("lines/a.parquet", &line_columns(), lines);
-        shop
+        self.rows("orders/a.parquet", &order_columns(), orders);
+        self.rows("lines/a.parquet", &line_columns(), lines);
+        self
     }
 
     /// With one sound order and its line.
@@ -229,9 +245,18 @@ impl Shop {
         self.file(path, &text.replacen(from, to, 1));
     }
 
+    /// Where its sources lie, as files.
+    fn sources(&self) -> PathBuf {
+        if self.project.is_in_a_bucket() {
+            self.project.sources_folder()
+        } else {
+            self.project.folder().join("sources")
+        }
+    }
+
     /// Writes a file of a source.
     pub(crate) fn batch(&self, path: &str, batch: &RecordBatch) {
-        write(&self.project.folder().join("sources").join(path), batch);
+        write(&self.sources().join(path), batch);
     }
 
     pub(crate) fn rows(&self, path: &str, columns: &[(&str, DataType)], rows: &[Json]) {
@@ -239,7 +264,7 @@ impl Shop {
     }
 
     pub(crate) fn remove(&self, path: &str) {
-        fs::remove_dir_all(self.project.folder().join("sources").join(path)).unwrap();
+        fs::remove_dir_all(self.sources().join(path)).unwrap();
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Answer {

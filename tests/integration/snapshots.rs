@@ -439,3 +439,20 @@ fn days_that_read_earlier_ones_are_filled_in_one_after_another() {
         assert!(told.contains("0 of 2 days published"), "{told}");
     }
 }
+
+#[test]
+fn nights_that_were_missed_are_told_by_the_plan() {
+    let shop = shop();
+    for day in ["2024-03-01", "2024-03-02"] {
+        run(&shop, day);
+    }
+    let plan = |day: &str| shop.project().goodwill(&["plan", "--as-of", day]).ended_with(0).stdout;
+    assert!(!plan("2024-03-03").contains("missed"), "the next day follows");
+    let told = plan("2024-03-06");
+    let command = "goodwill backfill -s \"spend\" --from 2024-03-03 --to 2024-03-06";
+    assert!(told.contains(command), "{told}");
+    shop.project()
+        .goodwill(&["backfill", "-s", "spend", "--from", "2024-03-03", "--to", "2024-03-06"])
+        .ended_with(0);
+    assert!(!plan("2024-03-06").contains("missed"));
+}
