@@ -1,7 +1,56 @@
 //! Extremes of a column: shortened so that they stay true, and as Delta readers want them.
 
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::{ColumnStatistics, FileEntry, TableContract, TableType};
 use crate::value::Value;
+
+/// What is known of the values in one file, by column.
+///
+/// Commits share it: it is most of what they hold, and never changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileStatistics(Arc<BTreeMap<String, ColumnStatistics>>);
+
+impl FileStatistics {
+    /// Forgets the least and the greatest value of a column.
+    pub(super) fn drop_extremes(&mut self, column: &str) {
+        if self.0.get(column).is_some_and(|known| known.min.is_some() || known.max.is_some())
+            && let Some(known) = Arc::make_mut(&mut self.0).get_mut(column)
+        {
+            (known.min, known.max) = (None, None);
+        }
+    }
+}
+
+impl Deref for FileStatistics {
+    type Target = BTreeMap<String, ColumnStatistics>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl FromIterator<(String, ColumnStatistics)> for FileStatistics {
+    fn from_iter<I: IntoIterator<Item = (String, ColumnStatistics)>>(columns: I) -> Self {
+        Self(Arc::new(columns.into_iter().collect()))
+    }
+}
+
+impl Serialize for FileStatistics {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for FileStatistics {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        BTreeMap::deserialize(from).map(|columns| Self(Arc::new(columns)))
+    }
+}
 
 /// The longest text kept of an extreme, in characters.
 const LONGEST: usize = 32;
