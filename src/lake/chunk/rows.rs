@@ -12,11 +12,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::super::layout::COMMIT_FORMAT;
-use super::super::{ColumnStatistics, Extra, FileEntry, MadeFrom, Part, Slice};
+use super::super::{ColumnStatistics, Extra, FileEntry, FileStatistics, MadeFrom, Part, Slice};
 use crate::ident::AttemptId;
 use crate::interval::Instant;
 use crate::store::Key;
@@ -52,8 +53,8 @@ struct ColumnRow(Option<String>, Option<String>, u64);
 /// Returns an error if a kept foreign field cannot be written, or if it is all too much for one chunk.
 pub(in super::super) fn encode(parts: &[Part]) -> io::Result<Vec<u8>> {
     let files = parts.iter().flat_map(|part| &part.files);
-    let columns: BTreeSet<&String> = files.flat_map(|file| file.columns.keys()).collect();
-    let columns: Vec<String> = columns.into_iter().cloned().collect();
+    let columns: BTreeSet<&str> = files.flat_map(|file| file.columns.iter()).map(|(name, _)| name).collect();
+    let columns: Vec<String> = columns.into_iter().map(str::to_owned).collect();
     let parts = parts.iter().map(|part| part_row(part, &columns)).collect();
     let json = serde_json::to_vec(&Document { format: COMMIT_FORMAT, columns, parts })?;
     if json.len() as u64 > MOST {
@@ -81,7 +82,7 @@ pub(in super::super) fn decode(content: &[u8]) -> Result<Vec<Part>, String> {
     if document.format != COMMIT_FORMAT {
         return Err(format!("a chunk of format {}", document.format));
     }
-    let columns = document.columns;
+    let columns: Arc<[String]> = document.columns.into();
     let parts = document.parts.into_iter().map(|row| part(row, &columns));
     parts.collect::<Option<_>>().ok_or_else(|| "a row has another shape than its kind has".to_owned())
 }
@@ -117,7 +118,7 @@ fn file_row(file: &FileEntry, columns: &[String]) -> FileRow {
     FileRow(path.clone(), *bytes, *rows, sha256.clone(), known, extra.clone())
 }
 
-fn part(row: PartRow, columns: &[String]) -> Option<Part> {
+fn part(row: PartRow, columns: &Arc<[String]>) -> Option<Part> {
     let PartRow(slice, fingerprint, made_from, attempt, published_at, rows, files, extra) = row;
     let slice = match slice.as_slice() {
         [] => Slice::Whole,
@@ -131,14 +132,10 @@ fn part(row: PartRow, columns: &[String]) -> Option<Part> {
     Some(Part { slice, fingerprint, made_from, attempt, published_at, rows, files, extra })
 }
 
-fn file(row: FileRow, columns: &[String]) -> Option<FileEntry> {
+fn file(row: FileRow, columns: &Arc<[String]>) -> Option<FileEntry> {
     let FileRow(path, bytes, rows, sha256, known, extra) = row;
-    let known = (known.len() == columns.len()).then_some(known)?;
-    let statistics = |row: ColumnRow| {
-        let ColumnRow(min, max, null_count) = row;
-        ColumnStatistics { min, max, null_count }
-    };
-    let known = columns.iter().zip(known);
-    let columns = known.filter_map(|(name, row)| Some((name.clone(), statistics(row?)))).collect();
+    let statistics = |ColumnRow(min, max, null_count)| ColumnStatistics { min, max, null_count };
+    let known = known.into_iter().map(|row| row.map(statistics)).collect();
+    let columns = FileStatistics::of(columns, known)?;
     Some(FileEntry { path, bytes, rows, sha256, columns, extra })
 }
