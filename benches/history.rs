@@ -90,7 +90,7 @@ fn age(root: &Path, nights: u64) -> Result<Commit> {
                 }
             }
         }
-        std::fs::write(commit_file(root, version), commit.encode()?)?;
+        std::fs::write(commit_file(root, version), commit.encode()?.content)?;
     }
     Ok(commit)
 }

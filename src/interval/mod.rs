@@ -61,8 +61,8 @@ impl Instant {
     ///
     /// Returns the text if it is neither.
     pub fn parse(text: &str, zone: &TimeZone) -> Result<Self, InvalidTime> {
-        if let Ok(day) = text.parse::<Date>()
-            && !text.contains(['T', 't', ':'])
+        if !text.contains(['T', 't', ':'])
+            && let Ok(day) = text.parse::<Date>()
         {
             return Self::start_of_day(day, zone);
         }

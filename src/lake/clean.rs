@@ -190,9 +190,17 @@ impl Lake {
         let mut seen = Seen { tables, horizon: self.oldest_kept().await?, ..Seen::default() };
         let versions = self.versions().await?;
         let mut commits =
-            stream::iter(versions).map(|version| self.required_commit(version)).buffered(REQUESTS);
+            stream::iter(versions).map(|version| self.required_stored(version)).buffered(REQUESTS);
         while let Some(commit) = commits.try_next().await? {
             seen.history.add(&commit)?;
+        }
+        let chunks = seen.history.take_chunks().map(|(table, named, version)| async move {
+            let parts = self.chunk(&table, &named).await?;
+            Ok::<_, LakeError>((table, parts, version))
+        });
+        let mut chunks = stream::iter(chunks).buffer_unordered(REQUESTS);
+        while let Some((table, parts, version)) = chunks.try_next().await? {
+            seen.history.add_parts(&table, &parts, version)?;
         }
         let mut folders: BTreeMap<AttemptId, Folder> = BTreeMap::new();
         for info in listed {

@@ -1,7 +1,7 @@
 //! The commit: the whole state of a published root after one run.
 //!
-//! **Invariant:** frozen as format 1. Fields are added, never renamed, removed or given another
-//! meaning; what this program does not know of a carried-over table it keeps (`extra`) and
+//! **Invariant:** frozen as format 1, and as format 2 with chunks (`stored`). Fields are added, never
+//! renamed, removed or given another meaning; what this program does not know of a carried-over table it keeps (`extra`) and
 //! writes again, so that an older program takes nothing away. [`DeltaPosition`], [`Slice`],
 //! [`MadeFrom`] and [`ColumnStatistics`] are closed: later fields go beside them.
 
@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 
 use super::layout::FORMAT;
 use super::movement::TableMovement;
+use super::statistics::FileStatistics;
 use crate::ident::{AttemptId, NodeName, PipelineName};
 use crate::interval::Instant;
 use crate::store::Key;
@@ -22,8 +23,8 @@ pub type Extra = BTreeMap<String, Json>;
 
 /// One version of all published tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Commit {
-    /// The format, [`FORMAT`](super::FORMAT).
+pub struct Commit<T = TableEntry> {
+    /// The format, [`FORMAT`](super::FORMAT), also if it is stored with chunks, as format 2.
     pub format: u32,
     /// The number of this commit: 1 for the first, then without gaps.
     pub version: u64,
@@ -51,7 +52,7 @@ pub struct Commit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<u64>,
     /// Every published table, those of other pipelines carried over unchanged.
-    pub tables: BTreeMap<NodeName, TableEntry>,
+    pub tables: BTreeMap<NodeName, T>,
 }
 
 /// The state of one table.
@@ -277,7 +278,7 @@ pub struct FileEntry {
     /// The SHA-256 of its content, in hexadecimal.
     pub sha256: String,
     /// What is known of the values, by column; no extremes for personal data.
-    pub columns: BTreeMap<String, ColumnStatistics>,
+    pub columns: FileStatistics,
     /// Fields a newer program wrote.
     #[serde(flatten)]
     pub extra: Extra,
@@ -299,17 +300,6 @@ pub struct ColumnStatistics {
 }
 
 impl Commit {
-    /// The content of the commit's object: readable JSON, the same bytes for the same commit.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error only if a kept foreign field cannot be written.
-    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut content = serde_json::to_vec_pretty(self)?;
-        content.push(b'\n');
-        Ok(content)
-    }
-
     /// The commit without what may not stand in it: extremes of personal data.
     #[must_use]
     pub fn without_personal_data(mut self) -> Self {
@@ -374,10 +364,8 @@ impl TableEntry {
         let personal = self.contract.columns.iter().filter(|column| column.pii);
         let personal: Vec<&str> = personal.map(|column| column.name.as_str()).collect();
         for file in self.parts.iter_mut().flat_map(|part| &mut part.files) {
-            for (name, statistics) in &mut file.columns {
-                if personal.contains(&name.as_str()) {
-                    (statistics.min, statistics.max) = (None, None);
-                }
+            for name in &personal {
+                file.columns.drop_extremes(name);
             }
         }
     }

@@ -95,7 +95,7 @@ impl Lake {
 
     /// What became of an attempt that was about to publish `version`.
     async fn fate(&self, attempt: &AttemptId, version: u64) -> Result<Fate, LakeError> {
-        Ok(match self.commit(version).await? {
+        Ok(match self.stored_commit(version).await? {
             Some(commit) if commit.attempt == *attempt => Fate::Published,
             Some(_) => Fate::Dead,
             None => Fate::MayPublish(version),

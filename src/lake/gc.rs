@@ -6,8 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::chunk::ChunkRef;
 use super::end::{End, Kind};
-use super::{Commit, Intent, Lake, LakeError, Orphan, layout};
+use super::stored::StoredCommit;
+use super::{Intent, Lake, LakeError, Orphan, Part, layout};
 use crate::ident::{AttemptId, NodeName};
 use crate::interval::Instant;
 use crate::store::{Key, ObjectInfo};
@@ -165,20 +167,43 @@ pub(super) struct History {
     published: BTreeSet<AttemptId>,
     /// The last version that names each file, with its table.
     files: BTreeMap<Key, (NodeName, u64)>,
+    /// The last version that names each chunk, with its table; what it holds is not yet among the files.
+    chunks: BTreeMap<Key, (NodeName, ChunkRef, u64)>,
 }
 
 impl History {
     /// Adds a commit; in any order.
-    pub(super) fn add(&mut self, commit: &Commit) -> Result<(), LakeError> {
+    pub(super) fn add(&mut self, commit: &StoredCommit) -> Result<(), LakeError> {
         self.published.insert(commit.attempt.clone());
         self.versions.insert(commit.version, (commit.attempt.clone(), commit.committed_at));
         for (table, entry) in &commit.tables {
-            let folder = layout::table(table)?;
-            for file in entry.files() {
-                let named = self.files.entry(folder.join_key(&file.path));
-                let last = named.or_insert_with(|| (table.clone(), commit.version));
-                last.1 = last.1.max(commit.version);
-            }
+            self.add_parts(table, entry.parts.as_deref().unwrap_or_default(), commit.version)?;
+        }
+        for (table, named) in commit.chunks() {
+            let found = self.chunks.entry(named.key(table)?);
+            let last = found.or_insert_with(|| (table.clone(), named.clone(), commit.version));
+            last.2 = last.2.max(commit.version);
+        }
+        Ok(())
+    }
+
+    /// The chunks all commits name, each with the last version that does.
+    pub(super) fn take_chunks(&mut self) -> impl Iterator<Item = (NodeName, ChunkRef, u64)> + use<> {
+        std::mem::take(&mut self.chunks).into_values()
+    }
+
+    /// Adds parts that `version` names.
+    pub(super) fn add_parts(
+        &mut self,
+        table: &NodeName,
+        parts: &[Part],
+        version: u64,
+    ) -> Result<(), LakeError> {
+        let folder = layout::table(table)?;
+        for file in parts.iter().flat_map(|part| &part.files) {
+            let named = self.files.entry(folder.join_key(&file.path));
+            let last = named.or_insert_with(|| (table.clone(), version));
+            last.1 = last.1.max(version);
         }
         Ok(())
     }

@@ -3,8 +3,13 @@
 use crate::ident::{AttemptId, NodeName, PipelineName};
 use crate::store::{InvalidKey, Key};
 
-/// The newest format of commits and intents this program reads, and the one it writes.
+/// The format of commits that hold all their parts, and of all other control files: the newest of these
+/// that this program reads, and the one it writes.
 pub const FORMAT: u32 = 1;
+
+/// The newest format of commits this program reads: those that name chunks. It writes it where a table
+/// has many parts.
+pub(super) const COMMIT_FORMAT: u32 = 2;
 
 /// The folder of the commits.
 ///
@@ -18,6 +23,11 @@ pub(super) fn commits() -> Result<Key, InvalidKey> {
 /// The commit `version`.
 pub(super) fn commit(version: u64) -> Result<Key, InvalidKey> {
     Key::parse(&format!("_goodwill/commits/{version:020}.json"))
+}
+
+/// A chunk: parts of a table with many of them, named by their content.
+pub(super) fn chunk(table: &NodeName, sha256: &str) -> Result<Key, InvalidKey> {
+    Key::parse(&format!("_goodwill/parts/{table}/{sha256}.json.zst"))
 }
 
 /// The number in the name of a commit or of a version of a Delta log; `None` for other files.

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Lake, LakeError, decode, encoded, layout};
+use super::{FORMAT, Lake, LakeError, decode, encoded, layout};
 use crate::ident::{AttemptId, PipelineName};
 use crate::interval::Instant;
 use crate::store::Created;
@@ -104,7 +104,7 @@ impl Lake {
     pub async fn lease(&self, pipeline: &PipelineName) -> Result<Option<FoundLease>, LakeError> {
         let key = layout::lease(pipeline)?;
         let content = self.read(&key).await?;
-        Ok(content.map(|content| FoundLease { lease: decode(&key, &content).ok(), content }))
+        Ok(content.map(|content| FoundLease { lease: decode(&key, &content, FORMAT).ok(), content }))
     }
 
     /// For how long the lease was not written, in microseconds, by the clock of the store alone: an
@@ -194,7 +194,6 @@ impl FoundLease {
 
 #[cfg(test)]
 mod tests {
-    use super::super::FORMAT;
     use super::super::tests::{attempt, root};
     use super::*;
     use crate::store::Store;

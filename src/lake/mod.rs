@@ -5,25 +5,28 @@
 //!        tables/<table>/data/<attempt>/part-00000.parquet  immutable, never used again
 //!        views/{duckdb,spark,trino}.sql, powerbi.m       the exact files of one commit
 //!        _goodwill/commits/00000000000000000042.json     the commits, without gaps
+//!        _goodwill/parts/<table>/<sha256>.json.zst       chunks: parts that commits name, never changed
 //!        _goodwill/attempts/<attempt>/…                  intent, journal and end
 //!        _goodwill/locks/<pipeline>.json                 who is at work; decides nothing
 //!        _goodwill/gc/…                                  from which version on all files are kept
 //!        _goodwill/runs/<run_id>/…                       receipts and reports
 //! ```
 //!
-//! **Invariant:** the commit alone decides. Everything else (Delta logs, views) is derived from
+//! **Invariant:** the commit alone decides, with the chunks it names. Everything else (Delta logs, views) is derived from
 //! commits, with the same bytes whoever writes it, and [`Lake::roll_forward`] brings it up to
 //! the last commit from any state a kill can leave. Only create-if-absent is relied on.
 //! Nothing here reads a clock or rolls dice: times and names come from the caller.
 
-use serde::Serialize;
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
+use serde::{Deserialize, Serialize};
 
 use crate::ident::{AttemptId, NodeName};
 use crate::store::{Created, Key, Store, StoreError};
 
 mod attempt;
+mod chunk;
 mod clean;
 mod commit;
 mod delta;
@@ -37,6 +40,7 @@ mod publish;
 mod recover;
 mod restore;
 mod statistics;
+mod stored;
 mod tidy;
 mod verify;
 mod views;
@@ -56,12 +60,15 @@ pub use movement::TableMovement;
 pub use publish::CommitOutcome;
 pub use recover::{Orphan, Recovered, RolledForward};
 pub use restore::Restorer;
+pub use statistics::FileStatistics;
+pub use stored::Encoded;
 pub use verify::{DerivedFault, FileFault};
 
 /// The names given to [`step`] in this module, in the order a publication meets them.
-pub const STEPS: [&str; 8] = [
+pub const STEPS: [&str; 9] = [
     "after_intent",
     "after_journal",
+    "after_chunks",
     "before_commit",
     "after_commit",
     "between_versions",
@@ -83,17 +90,18 @@ pub fn step(name: &'static str) {
     fail::fail_point!(name);
 }
 
-/// A published root.
+/// A published root. What was read of it once and never changes is shared by its clones.
 #[derive(Debug, Clone)]
 pub struct Lake {
     store: Store,
+    chunks: Arc<chunk::Chunks>,
 }
 
 impl Lake {
     /// The root in `store`, at which nobody has looked yet.
     #[must_use]
-    pub const fn at(store: Store) -> Self {
-        Self { store }
+    pub fn at(store: Store) -> Self {
+        Self { store, chunks: Arc::default() }
     }
 
     /// Opens a root to read it; an empty one has no commit.
@@ -102,8 +110,8 @@ impl Lake {
     ///
     /// Returns [`LakeError::FormatTooNew`] if a newer program published last.
     pub async fn open(store: Store) -> Result<Self, LakeError> {
-        let lake = Self { store };
-        lake.last_commit().await?;
+        let lake = Self::at(store);
+        lake.last_stored().await?;
         Ok(lake)
     }
 
@@ -120,7 +128,7 @@ impl Lake {
         store: Store,
         attempt: &AttemptId,
     ) -> Result<(Self, Option<Commit>), LakeError> {
-        let lake = Self { store };
+        let lake = Self::at(store);
         let last = lake.last_commit().await?;
         lake.prove(attempt).await?;
         Ok((lake, last))
@@ -240,7 +248,7 @@ impl Lake {
     /// Reads a control file, after a look at its format.
     async fn read_document<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, LakeError> {
         match self.read(key).await? {
-            Some(content) => decode(key, &content).map(Some),
+            Some(content) => decode(key, &content, FORMAT).map(Some),
             None => Ok(None),
         }
     }
@@ -255,19 +263,25 @@ fn encoded(key: &Key, document: &impl Serialize) -> Result<Vec<u8>, LakeError> {
     Ok(content)
 }
 
-/// Reads a control file, after a look at its format: a newer one may hold anything else.
-fn decode<T: DeserializeOwned>(key: &Key, content: &[u8]) -> Result<T, LakeError> {
+/// What every control file says of itself.
+#[derive(Deserialize)]
+struct Told {
+    #[serde(default)]
+    format: Option<u64>,
+}
+
+/// Reads a control file, after a look at its format: one newer than `newest` may hold anything else.
+fn decode<T: DeserializeOwned>(key: &Key, content: &[u8], newest: u32) -> Result<T, LakeError> {
     let corrupt = |cause: serde_json::Error| LakeError::Corrupt {
         key: key.clone(),
         // The text of the error could show a value; its place is enough.
         reason: format!("{:?} error at line {} column {}", cause.classify(), cause.line(), cause.column()),
     };
-    let json: Json = serde_json::from_slice(content).map_err(corrupt)?;
-    let found = json.get("format").and_then(Json::as_u64);
-    match found {
+    let told: Told = serde_json::from_slice(content).map_err(corrupt)?;
+    match told.format {
         None => Err(LakeError::Corrupt { key: key.clone(), reason: "it has no `format`".to_owned() }),
-        Some(found) if found > u64::from(FORMAT) => {
-            Err(LakeError::FormatTooNew { key: key.clone(), found, known: FORMAT })
+        Some(found) if found > u64::from(newest) => {
+            Err(LakeError::FormatTooNew { key: key.clone(), found, known: newest })
         }
         Some(_) => serde_json::from_slice(content).map_err(corrupt),
     }

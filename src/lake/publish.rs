@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::stored::{Earlier, Encoded, StoredCommit};
 use super::{Commit, Lake, LakeError, TableEntry, layout, step};
 use crate::ident::NodeName;
 use crate::store::{Created, Key};
 
 /// How many commits are read at once.
 const READS: usize = 16;
+/// How many chunks are written at once.
+const WRITES: usize = 16;
 
 /// What became of a try to commit.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,10 +37,18 @@ impl Lake {
     /// Returns [`LakeError::Gap`] if a commit is missing before it, and
     /// [`LakeError::FormatTooNew`] if a newer program wrote it.
     pub async fn last_commit(&self) -> Result<Option<Commit>, LakeError> {
+        match self.last_stored().await? {
+            Some(last) => self.whole(last).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The last commit without its chunks.
+    pub(super) async fn last_stored(&self) -> Result<Option<StoredCommit>, LakeError> {
         let Some(mut last) = self.versions().await?.last().copied() else { return Ok(None) };
         loop {
             // A listing may be old, so the name after its last is tried, and what it told read meanwhile.
-            let read = self.required_commit(last);
+            let read = self.required_stored(last);
             let (is_last, commit) = futures::join!(self.is_last(last), read);
             if is_last? {
                 return commit.map(Some);
@@ -51,14 +63,9 @@ impl Lake {
     ///
     /// Returns an error if it cannot be read.
     pub async fn commit(&self, version: u64) -> Result<Option<Commit>, LakeError> {
-        let key = layout::commit(version)?;
-        let found: Option<Commit> = self.read_document(&key).await?;
-        match found {
-            Some(commit) if commit.version != version => {
-                let reason = format!("it says that it is commit {}", commit.version);
-                Err(LakeError::Corrupt { key, reason })
-            }
-            found => Ok(found),
+        match self.stored_commit(version).await? {
+            Some(commit) => self.whole(commit).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -78,10 +85,16 @@ impl Lake {
         stream::iter(newest).map(|version| self.required_commit(version)).buffered(READS).try_collect().await
     }
 
+    /// All commits without their chunks, newest first.
+    pub(super) async fn stored_history(&self) -> Result<Vec<StoredCommit>, LakeError> {
+        let newest = self.versions().await?.into_iter().rev();
+        stream::iter(newest).map(|version| self.required_stored(version)).buffered(READS).try_collect().await
+    }
+
     /// Publishes `commit`, if its version is still free.
     ///
     /// The attempt's end is created first: from then on no clean-up removes its files. On local
-    /// folders the files it adds are on the disk before, with their folders. After any doubt (the
+    /// folders the files it adds are on the disk before, with their folders, as are its chunks. After any doubt (the
     /// version is taken, the store's answer was lost) the version is read and its attempt decides.
     /// Extremes of personal data are dropped, whoever left them in.
     ///
@@ -93,7 +106,7 @@ impl Lake {
     pub async fn try_commit(&self, commit: &Commit) -> Result<CommitOutcome, LakeError> {
         let commit = &commit.clone().without_personal_data();
         let (valid, claimed) = futures::join!(self.refuse_invalid(commit), self.claim(commit));
-        valid?;
+        let parent = valid?;
         claimed?;
         match self.store().sync(&self.added_files(commit)?).await {
             Ok(()) => {}
@@ -101,18 +114,19 @@ impl Lake {
             Err(cause) if cause.is_not_found() => return self.lost(commit).await?.ok_or(cause.into()),
             Err(cause) => return Err(cause.into()),
         }
+        let content = self.write_chunks(commit, parent).await?;
+        step("after_chunks");
         let key = layout::commit(commit.version)?;
-        let content = commit.encode().map_err(|cause| invalid(commit, &cause.to_string()))?;
         step("before_commit");
         let created = self.store().create(&key, content.into()).await;
         step("after_commit");
-        let found = self.commit(commit.version).await;
+        let found = self.stored_commit(commit.version).await;
         match (created, found) {
             (Ok(Created::Yes), Ok(Some(found))) if found.attempt == commit.attempt => {
                 Ok(CommitOutcome::Committed)
             }
             (_, Ok(Some(found))) if found.attempt == commit.attempt => Ok(CommitOutcome::AlreadyOurs),
-            (_, Ok(Some(winner))) => Ok(CommitOutcome::Lost { winner: Box::new(winner) }),
+            (_, Ok(Some(winner))) => Ok(CommitOutcome::Lost { winner: Box::new(self.whole(winner).await?) }),
             (Err(cause), _) => Err(cause.into()),
             (Ok(_), Err(cause)) => Err(cause),
             (Ok(_), Ok(None)) => Err(LakeError::Gap { missing: commit.version }),
@@ -123,6 +137,37 @@ impl Lake {
         let found = self.commit(commit.version).await?;
         let winner = found.filter(|found| found.attempt != commit.attempt);
         Ok(winner.map(|winner| CommitOutcome::Lost { winner: Box::new(winner) }))
+    }
+
+    /// Writes the chunks of `commit` that its parent does not have; returns what its own object holds.
+    ///
+    /// A kill before the commit leaves chunks that nobody names: the next who needs them finds them.
+    async fn write_chunks(
+        &self,
+        commit: &Commit,
+        parent: Option<StoredCommit>,
+    ) -> Result<Vec<u8>, LakeError> {
+        let earlier = match parent {
+            Some(parent) => self.earlier(&parent).await?,
+            None => Earlier::new(),
+        };
+        let Encoded { content, chunks } = commit.encode_after(&earlier)?;
+        let writes = chunks.into_iter().map(|(key, chunk)| self.write_chunk(key, chunk.into()));
+        stream::iter(writes).buffer_unordered(WRITES).try_collect::<()>().await?;
+        Ok(content)
+    }
+
+    /// Writes a chunk unless it is there; it is on the disk afterwards, whoever wrote it.
+    async fn write_chunk(&self, key: Key, content: Bytes) -> Result<(), LakeError> {
+        if self.store().create(&key, content.clone()).await? == Created::Yes {
+            return Ok(());
+        }
+        if self.store().get(&key).await? != content {
+            let reason = "it holds other bytes than its name says".to_owned();
+            return Err(LakeError::Corrupt { key, reason });
+        }
+        // Whoever made it may not have come so far.
+        Ok(self.store().sync(&[key]).await?)
     }
 
     /// Whether no commit comes after `version`, which is there: there are no gaps.
@@ -147,10 +192,15 @@ impl Lake {
         Ok(versions)
     }
 
-    /// Refuses what would break the root: a gap, a lost or changed table of another pipeline.
-    async fn refuse_invalid(&self, commit: &Commit) -> Result<(), LakeError> {
-        let parent = match commit.parent {
-            Some(parent) => Some(self.required_commit(parent).await?),
+    /// Refuses what would break the root: a gap, a lost or changed table of another pipeline. Returns the
+    /// parent as it is stored.
+    async fn refuse_invalid(&self, commit: &Commit) -> Result<Option<StoredCommit>, LakeError> {
+        let stored = match commit.parent {
+            Some(parent) => Some(self.required_stored(parent).await?),
+            None => None,
+        };
+        let parent = match &stored {
+            Some(stored) => Some(self.whole(stored.clone()).await?),
             None => None,
         };
         if let Some(reason) = commit.problem(parent.as_ref()) {
@@ -165,7 +215,7 @@ impl Lake {
             let owner = Some(owner(table, entry)).filter(|owner| *owner != commit.pipeline)?;
             Some(LakeError::ForeignTable { table: table.clone(), owner })
         };
-        changed.find_map(foreign).map_or(Ok(()), Err)
+        changed.find_map(foreign).map_or(Ok(stored), Err)
     }
 
     /// The files of the tables this commit changes, seen from the store.

@@ -127,7 +127,7 @@ impl Lake {
         if attempts.is_empty() {
             return Ok(Vec::new());
         }
-        let history = self.history(usize::MAX).await?;
+        let history = self.stored_history().await?;
         let published: BTreeSet<_> = history.into_iter().map(|commit| commit.attempt).collect();
         let mut orphans = Vec::new();
         for attempt in attempts.into_iter().filter(|attempt| !published.contains(attempt)) {

@@ -287,7 +287,7 @@ async fn commits_whose_delta_versions_jump_are_corrupt() {
     let lake = root(&folder).await;
     let mut commit = next(&lake, None, &["a"], "one").await;
     commit.tables.get_mut("a").unwrap().delta.version = 5;
-    let content = commit.encode().unwrap();
+    let content = commit.encode().unwrap().content;
     lake.store().create(&layout::commit(1).unwrap(), content.into()).await.unwrap();
     let error = lake.recover().await.unwrap_err();
     assert!(matches!(error, LakeError::Corrupt { .. }), "{error}");

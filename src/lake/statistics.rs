@@ -1,7 +1,90 @@
 //! Extremes of a column: shortened so that they stay true, and as Delta readers want them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::{ColumnStatistics, FileEntry, TableContract, TableType};
 use crate::value::Value;
+
+/// What is known of the values in one file, by column.
+///
+/// Commits share it: it is most of what they hold, and never changes. The files of a chunk share the
+/// columns' names.
+#[derive(Debug, Clone, Default)]
+pub struct FileStatistics {
+    /// Sorted, each once.
+    names: Arc<[String]>,
+    /// As many as there are names; `None` if nothing is known of the column.
+    known: Arc<[Option<ColumnStatistics>]>,
+}
+
+impl FileStatistics {
+    /// What is `known` of the columns of these names, in their order; `None` if the names are not sorted or
+    /// are not as many.
+    pub(super) fn of(names: &Arc<[String]>, known: Vec<Option<ColumnStatistics>>) -> Option<Self> {
+        let is_sound = names.is_sorted_by(|one, next| one < next) && names.len() == known.len();
+        is_sound.then(|| Self { names: Arc::clone(names), known: known.into() })
+    }
+
+    /// What is known of a column.
+    #[must_use]
+    pub fn get(&self, column: &str) -> Option<&ColumnStatistics> {
+        self.known.get(self.place(column)?)?.as_ref()
+    }
+
+    /// The columns something is known of, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &ColumnStatistics)> {
+        let names = self.names.iter().map(String::as_str);
+        names.zip(self.known.iter()).filter_map(|(name, known)| Some((name, known.as_ref()?)))
+    }
+
+    /// Forgets the least and the greatest value of a column.
+    pub(super) fn drop_extremes(&mut self, column: &str) {
+        let is_known = |known: &ColumnStatistics| known.min.is_some() || known.max.is_some();
+        if self.get(column).is_some_and(is_known)
+            && let Some(place) = self.place(column)
+            && let Some(Some(known)) = Arc::make_mut(&mut self.known).get_mut(place)
+        {
+            (known.min, known.max) = (None, None);
+        }
+    }
+
+    fn place(&self, column: &str) -> Option<usize> {
+        self.names.binary_search_by(|name| name.as_str().cmp(column)).ok()
+    }
+}
+
+impl PartialEq for FileStatistics {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = Arc::ptr_eq(&self.names, &other.names) && Arc::ptr_eq(&self.known, &other.known);
+        is_same || self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for FileStatistics {}
+
+impl FromIterator<(String, ColumnStatistics)> for FileStatistics {
+    fn from_iter<I: IntoIterator<Item = (String, ColumnStatistics)>>(columns: I) -> Self {
+        let columns: BTreeMap<String, ColumnStatistics> = columns.into_iter().collect();
+        let (names, known): (Vec<_>, Vec<_>) =
+            columns.into_iter().map(|(name, known)| (name, Some(known))).unzip();
+        Self { names: names.into(), known: known.into() }
+    }
+}
+
+impl Serialize for FileStatistics {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for FileStatistics {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        BTreeMap::deserialize(from).map(Self::from_iter)
+    }
+}
 
 /// The longest text kept of an extreme, in characters.
 const LONGEST: usize = 32;

@@ -116,7 +116,7 @@ pub(super) async fn stage(lake: &Lake, table: &str, previous: Option<&Commit>, b
         bytes: content.len() as u64,
         rows: 2,
         sha256: String::new(),
-        columns: statistics(version),
+        columns: statistics(version).into_iter().collect(),
         extra: Extra::new(),
     };
     let key = lake.file_key(&table, &file).unwrap();
@@ -372,13 +372,13 @@ async fn a_missing_commit_is_told_and_not_passed_over() {
 async fn a_newer_format_is_refused_at_the_door() {
     let folder = tempfile::tempdir().unwrap();
     let lake = root(&folder).await;
-    let newer = b"{\"format\": 2, \"tables\": []}".as_slice();
+    let newer = b"{\"format\": 3, \"tables\": []}".as_slice();
     lake.store().create(&layout::commit(1).unwrap(), newer.into()).await.unwrap();
     let error = Lake::open(lake.store().clone()).await.unwrap_err();
     assert_eq!(error.to_diagnostic().code, code::FORMAT_TOO_NEW);
     assert_eq!(
         error.to_string(),
-        "_goodwill/commits/00000000000000000001.json has format 2, this program knows formats up to 1"
+        "_goodwill/commits/00000000000000000001.json has format 3, this program knows formats up to 2"
     );
 }
 
@@ -432,7 +432,7 @@ pub(super) fn intent(by: &str) -> Intent {
         as_of: Instant::from_micros(START),
         known_at: Instant::from_micros(START),
         tables: vec![name("a")],
-        plan: Json::Null,
+        plan: serde_json::Value::Null,
     }
 }
 

@@ -130,11 +130,11 @@ impl Shown<'_> {
     /// The columns to read of one file: all, unless it is from before one was added.
     fn columns_of(&self, file: &FileEntry) -> String {
         let columns = &self.entry.contract.columns;
-        if columns.iter().all(|column| file.columns.contains_key(&column.name)) {
+        if columns.iter().all(|column| file.columns.get(&column.name).is_some()) {
             return "*".to_owned();
         }
         let read = columns.iter().map(|column| {
-            if file.columns.contains_key(&column.name) {
+            if file.columns.get(&column.name).is_some() {
                 return column.name.clone();
             }
             format!("cast(null as {}) as {}", spark_type(column.data_type), column.name)

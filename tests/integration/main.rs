@@ -7,6 +7,7 @@
 
 mod apply;
 mod cancelled;
+mod chunks;
 mod cleaning;
 mod contracts;
 mod cuts;

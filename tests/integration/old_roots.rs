@@ -1,5 +1,6 @@
 //! Roots of the past: what was published by the first programs is read, proven and built upon by this
-//! one. `tests/fixtures/roots/format-1` was made once and is never made again; its README says how.
+//! one. `tests/fixtures/roots/format-1` and `format-2` were made once each and are never made again; their
+//! READMEs say how.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +12,11 @@ use crate::program::{Project, assert_at_rest, commit, copy_folder, read_json, ta
 
 /// A copy of the project with the root it published twice.
 fn kept() -> Project {
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/roots/format-1");
+    kept_as("format-1")
+}
+
+fn kept_as(format: &str) -> Project {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/roots").join(format);
     let project = Project::empty();
     copy_folder(&kept, project.folder());
     project
@@ -91,14 +96,14 @@ fn an_old_version_of_it_is_published_again() {
 fn a_version_of_a_newer_program_is_refused_by_all_who_read_it() {
     let project = moved_here();
     let root = project.root();
-    change_commit(&root, 2, |commit| commit["format"] = 2.into());
+    change_commit(&root, 2, |commit| commit["format"] = 3.into());
     let last = fs::read(commit_file(&root, 2)).unwrap();
     for arguments in
         [&["run"] as &[&str], &["plan"], &["show", "sales"], &["history"], &["verify"], &["rollback", "1"]]
     {
         let said = project.goodwill(arguments).ended_with(2).stderr;
-        let expected = "error[GW0305]: _goodwill/commits/00000000000000000002.json has format 2, \
-                        this program knows formats up to 1\n";
+        let expected = "error[GW0305]: _goodwill/commits/00000000000000000002.json has format 3, \
+                        this program knows formats up to 2\n";
         assert!(said.contains(expected), "{arguments:?}: {said}");
         assert!(said.contains("use that version or a newer one"), "{arguments:?}: {said}");
     }
@@ -135,4 +140,54 @@ fn fields_of_a_newer_program_are_kept_with_the_tables_they_tell_of() {
     for name in carried {
         assert_eq!(after["tables"][name], before["tables"][name], "{name}");
     }
+}
+
+/// What `spend` tells of its days: a line each.
+fn days(project: &Project) -> Vec<Json> {
+    project.show("select as_of, cast(spent as varchar) as spent from spend order by as_of, customer_id")
+}
+
+#[test]
+fn a_root_with_chunks_is_told_shown_proven_and_built_upon() {
+    let project = kept_as("format-2");
+    let root = project.root();
+    let told = project.goodwill(&["recover", "--output", "json"]).ended_with(0).json();
+    assert_eq!((&told["version"], &told["tables"]), (&json!(14), &json!([])));
+    let formats = [1, 12, 13, 14].map(|version| read_json(&commit_file(&root, version))["format"].clone());
+    assert_eq!(formats, [json!(1), json!(1), json!(2), json!(2)]);
+    project.goodwill(&["verify", "--all"]).ended_with(0);
+    assert_eq!(assert_at_rest(&root), 14);
+    let before = days(&project);
+    assert_eq!(before.len(), 14);
+    let kept: Vec<Vec<u8>> = (1..=14).map(|version| fs::read(commit_file(&root, version)).unwrap()).collect();
+
+    project.run(&["--as-of", "2024-04-02"]).ended_with(0);
+    assert_eq!(assert_at_rest(&root), 15);
+    assert_eq!(days(&project)[..14], before[..]);
+    project.goodwill(&["rollback", "13"]).ended_with(0);
+    assert_eq!(assert_at_rest(&root), 16);
+    assert_eq!(parts(&root, 16)["spend"], parts(&root, 13)["spend"]);
+    project.goodwill(&["verify", "--all"]).ended_with(0);
+    for (version, content) in (1..).zip(kept) {
+        assert_eq!(fs::read(commit_file(&root, version)).unwrap(), content, "history stays");
+    }
+}
+
+#[test]
+fn fields_of_a_newer_program_are_kept_with_the_chunks_they_tell_of() {
+    let project = kept_as("format-2");
+    let root = project.root();
+    let known = json!({"of": "a newer program"});
+    change_commit(&root, 14, |commit| {
+        let table = &mut commit["tables"]["spend"];
+        table["later"] = known.clone();
+        table["contract"]["later"] = known.clone();
+        table["chunks"][0]["later"] = known.clone();
+    });
+    let stored = |version| read_json(&commit_file(&root, version))["tables"]["spend"].clone();
+    project.run(&["-f", "-s", "today"]).ended_with(0);
+    assert_eq!(assert_at_rest(&root), 15);
+    assert_eq!(stored(15), stored(14));
+    project.run(&["--as-of", "2024-04-02"]).ended_with(0);
+    assert_eq!(stored(16)["chunks"][0], stored(14)["chunks"][0], "a chunk is named again as it was");
 }

@@ -17,6 +17,7 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::chunks::parts_of;
 use crate::server::{Bucket, server};
 
 /// Longer than any run here takes on a busy machine: a program that hangs fails its test.
@@ -403,9 +404,15 @@ pub(crate) fn versions(root: &Path) -> Vec<u64> {
     versions
 }
 
-/// The commit `version`.
+/// The commit `version`, with the parts of all tables, also of those whose parts lie in chunks.
 pub(crate) fn commit(root: &Path, version: u64) -> Json {
-    read_json(&root.join(format!("_goodwill/commits/{version:020}.json")))
+    let mut commit = read_json(&root.join(format!("_goodwill/commits/{version:020}.json")));
+    for (name, table) in commit["tables"].as_object_mut().unwrap() {
+        let Some(chunks) = table.as_object_mut().unwrap().shift_remove("chunks") else { continue };
+        let parts = chunks.as_array().unwrap().iter().flat_map(|named| parts_of(root, name, named));
+        table["parts"] = parts.collect();
+    }
+    commit
 }
 
 /// The tables of a commit.

@@ -105,6 +105,7 @@ fn killed_while_tables_are_written() {
 
 #[test]
 fn killed_before_the_commit() {
+    check_kill_of_a_second_version("after_chunks", 1, BEFORE);
     check_kill_of_a_second_version("before_commit", 1, BEFORE);
 }
 

@@ -165,6 +165,7 @@ fn killed_at_any_step_it_did_all_or_nothing() {
     let root = project.root();
     let steps = [
         "after_intent",
+        "after_chunks",
         "before_commit",
         "after_commit",
         "between_versions",

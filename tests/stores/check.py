@@ -30,7 +30,7 @@ GOODWILL, DEMO, SCRATCH, AZURITE, READERS = (pathlib.Path(argument) for argument
 HERE = pathlib.Path(__file__).parent
 # The steps a publication passes, in order; src/lake/mod.rs and src/ops/run.rs name them.
 STEPS = [
-    "after_intent", "after_journal", "before_commit", "after_commit", "before_roll_forward",
+    "after_intent", "after_journal", "after_chunks", "before_commit", "after_commit", "before_roll_forward",
     "between_versions", "between_tables", "before_views", "after_views", "before_receipt",
 ]
 # The account that azurite documents for everybody.
