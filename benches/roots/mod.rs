@@ -87,6 +87,9 @@ pub(crate) fn part(table: &str, day: i64, kept: Kept) -> Result<Part> {
         columns: (0..COLUMNS).map(|column| statistics(column, day)).collect(),
         extra: Extra::new(),
     };
+    let read = |name: &str| {
+        Ok((NodeName::parse(name)?, vec![hash(&format!("{day} {name}"))[..16].to_owned()]))
+    };
     let input = |name: &str| (format!("sources.{name}"), hash(&format!("{table} {day} {name}")));
     Ok(Part {
         slice,
@@ -100,6 +103,10 @@ pub(crate) fn part(table: &str, day: i64, kept: Kept) -> Result<Part> {
         published_at: at(day + 1),
         rows: file.rows,
         files: vec![file],
+        read: match kept {
+            Kept::Days => BTreeMap::new(),
+            Kept::Intervals => ["orders", "order_lines"].into_iter().map(read).collect::<Result<_>>()?,
+        },
         extra: Extra::new(),
     })
 }

@@ -4,7 +4,7 @@
 //! ```text
 //! {"format": 2, "columns": [NAME, …], "parts": [PART, …]}
 //! PART  [SLICE, fingerprint, [definition, parameters, {input: fingerprint, …}], attempt, published_at, rows,
-//!        [FILE, …], {later fields}]
+//!        [FILE, …], {"read": {source: [mark, …]} of an interval, later fields}]
 //! SLICE [] whole · [as_of] snapshot · [start, end] interval
 //! FILE  [path, bytes, rows, sha256, [COLUMN or null, …], {later fields}]
 //! COLUMN [min, max, null_count], in the order of `columns`; null if nothing is known of the column
@@ -15,6 +15,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::super::layout::COMMIT_FORMAT;
 use super::super::{ColumnStatistics, Extra, FileEntry, FileStatistics, MadeFrom, Part, Slice};
@@ -24,6 +25,8 @@ use crate::store::Key;
 
 /// How hard zstd tries: its own default.
 const LEVEL: i32 = 3;
+/// The name of the files of each source that made an interval, among the fields that not every part has.
+const READ: &str = "read";
 /// The most JSON a chunk may hold: a damaged or hostile one ends with an error, not with all memory.
 const MOST: u64 = 1 << 30;
 
@@ -88,7 +91,11 @@ pub(in super::super) fn decode(content: &[u8]) -> Result<Vec<Part>, String> {
 }
 
 fn part_row(part: &Part, columns: &[String]) -> PartRow {
-    let Part { slice, fingerprint, made_from, attempt, published_at, rows, files, extra } = part;
+    let Part { slice, fingerprint, made_from, attempt, published_at, rows, files, read, extra } = part;
+    let mut extra = extra.clone();
+    if !read.is_empty() {
+        extra.insert(READ.to_owned(), json!(read));
+    }
     let slice = match *slice {
         Slice::Whole => vec![],
         Slice::Snapshot { as_of } => vec![as_of],
@@ -104,7 +111,7 @@ fn part_row(part: &Part, columns: &[String]) -> PartRow {
         *published_at,
         *rows,
         files,
-        extra.clone(),
+        extra,
     )
 }
 
@@ -119,7 +126,11 @@ fn file_row(file: &FileEntry, columns: &[String]) -> FileRow {
 }
 
 fn part(row: PartRow, columns: &Arc<[String]>) -> Option<Part> {
-    let PartRow(slice, fingerprint, made_from, attempt, published_at, rows, files, extra) = row;
+    let PartRow(slice, fingerprint, made_from, attempt, published_at, rows, files, mut extra) = row;
+    let read = match extra.remove(READ) {
+        Some(read) => serde_json::from_value(read).ok()?,
+        None => BTreeMap::new(),
+    };
     let slice = match slice.as_slice() {
         [] => Slice::Whole,
         [as_of] => Slice::Snapshot { as_of: *as_of },
@@ -129,7 +140,7 @@ fn part(row: PartRow, columns: &Arc<[String]>) -> Option<Part> {
     let MadeFromRow(definition, parameters, inputs) = made_from;
     let made_from = MadeFrom { definition, parameters, inputs };
     let files = files.into_iter().map(|row| file(row, columns)).collect::<Option<_>>()?;
-    Some(Part { slice, fingerprint, made_from, attempt, published_at, rows, files, extra })
+    Some(Part { slice, fingerprint, made_from, attempt, published_at, rows, files, read, extra })
 }
 
 fn file(row: FileRow, columns: &Arc<[String]>) -> Option<FileEntry> {

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::ident::AttemptId;
@@ -30,6 +30,7 @@ fn part(slice: Slice) -> Part {
         published_at: Instant::from_micros(1),
         rows: 4,
         files: vec![file(0, &["a", "b"]), file(1, &["b", "c"])],
+        read: BTreeMap::from([(NodeName::parse("orders").unwrap(), vec!["01".to_owned()])]),
         extra: Extra::from([("later".to_owned(), serde_json::json!({"x": 1.5}))]),
     }
 }
