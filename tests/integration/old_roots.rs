@@ -177,8 +177,11 @@ fn a_root_with_chunks_is_told_shown_proven_and_built_upon() {
 fn fields_of_a_newer_program_are_kept_with_the_chunks_they_tell_of() {
     let project = kept_as("format-2");
     let root = project.root();
+    // A copied source is another one to a folder: what is of its last day is built again.
+    project.run(&[]).ended_with(0);
+    assert_eq!(assert_at_rest(&root), 15);
     let known = json!({"of": "a newer program"});
-    change_commit(&root, 14, |commit| {
+    change_commit(&root, 15, |commit| {
         let table = &mut commit["tables"]["spend"];
         table["later"] = known.clone();
         table["contract"]["later"] = known.clone();
@@ -186,8 +189,8 @@ fn fields_of_a_newer_program_are_kept_with_the_chunks_they_tell_of() {
     });
     let stored = |version| read_json(&commit_file(&root, version))["tables"]["spend"].clone();
     project.run(&["-f", "-s", "today"]).ended_with(0);
-    assert_eq!(assert_at_rest(&root), 15);
-    assert_eq!(stored(15), stored(14));
+    assert_eq!(assert_at_rest(&root), 16);
+    assert_eq!(stored(16), stored(15));
     project.run(&["--as-of", "2024-04-02"]).ended_with(0);
-    assert_eq!(stored(16)["chunks"][0], stored(14)["chunks"][0], "a chunk is named again as it was");
+    assert_eq!(stored(17)["chunks"][0], stored(15)["chunks"][0], "a chunk is named again as it was");
 }
