@@ -87,9 +87,8 @@ pub(crate) fn part(table: &str, day: i64, kept: Kept) -> Result<Part> {
         columns: (0..COLUMNS).map(|column| statistics(column, day)).collect(),
         extra: Extra::new(),
     };
-    let read = |name: &str| {
-        Ok((NodeName::parse(name)?, vec![hash(&format!("{day} {name}"))[..16].to_owned()]))
-    };
+    let read =
+        |name: &str| Ok((NodeName::parse(name)?, vec![hash(&format!("{day} {name}"))[..16].to_owned()]));
     let input = |name: &str| (format!("sources.{name}"), hash(&format!("{table} {day} {name}")));
     Ok(Part {
         slice,

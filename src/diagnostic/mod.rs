@@ -27,6 +27,8 @@ pub mod code {
 pub struct SourceFile {
     path: Arc<str>,
     text: Arc<str>,
+    /// Where each line but the first begins: a file has a place for each of thousands of values.
+    lines: Arc<[usize]>,
     made: Option<Arc<origin::Made>>,
 }
 
@@ -34,7 +36,8 @@ impl SourceFile {
     /// Keeps `text` under the path shown to people, relative to the project where possible.
     #[must_use]
     pub fn new(path: &str, text: &str) -> Self {
-        Self { path: Arc::from(path), text: Arc::from(text), made: None }
+        let lines = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        Self { path: Arc::from(path), text: Arc::from(text), lines, made: None }
     }
 
     /// The path shown to people.
@@ -81,11 +84,10 @@ impl SourceFile {
     }
 
     fn line_start(&self, line: usize) -> usize {
-        if line <= 1 {
-            return 0;
+        match line {
+            0 | 1 => 0,
+            _ => self.lines.get(line - 2).copied().unwrap_or(self.text.len()),
         }
-        let mut breaks = self.text.match_indices('\n');
-        breaks.nth(line - 2).map_or(self.text.len(), |(at, _)| at + 1)
     }
 }
 
