@@ -98,7 +98,7 @@ fn step(slot: &Slot, reason: Reason, files: Vec<String>) -> IntervalStep {
         files,
         fingerprint: slot.fingerprint.clone(),
         made_from: slot.made_from.clone(),
-        read: slot.read.clone(),
+        read: slot.read(),
     }
 }
 
@@ -107,7 +107,7 @@ fn step(slot: &Slot, reason: Reason, files: Vec<String>) -> IntervalStep {
 fn moved_files(part: &Part, slot: &Slot, state: &State) -> Vec<String> {
     let none: &Vec<String> = &Vec::new();
     let mut moved = Vec::new();
-    for (source, marks) in &slot.read {
+    for (source, marks) in &slot.read() {
         let then: BTreeSet<&String> = part.read.get(source).unwrap_or(none).iter().collect();
         let now: BTreeSet<&String> = marks.iter().collect();
         let files = state.sources.get(source).map(|state| state.files.as_slice()).unwrap_or_default();
