@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     FORMAT, Intake, IntervalStep, LeftOut, MemoryClass, Plan, Purpose, Reason, Recheck, Refresh, Request,
-    Skipped, Step, StepKind, TypedGraph, WhySkipped, fingerprint, history, ledger, left_out, stale,
+    Skipped, Step, StepKind, TypedGraph, WhySkipped, fingerprint, ledger, left_out, stale,
 };
-use crate::count::counted;
-use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::diagnostic::Diagnostics;
 use crate::graph::{Facts, Graph, Node};
 use crate::ident::{NodeName, VariableName};
 use crate::lake::{Commit, Part, Slice, TableEntry};
@@ -81,8 +80,9 @@ pub fn modified(graph: &Graph, last: Option<&Commit>) -> BTreeSet<NodeName> {
     modified.map(|model| model.name.clone()).collect()
 }
 
-struct World<'a> {
-    typed: &'a TypedGraph,
+/// What a plan is made of.
+pub(super) struct World<'a> {
+    pub(super) typed: &'a TypedGraph,
     state: &'a State,
     made: ledger::Made,
     left_out: &'a [LeftOut],
@@ -91,7 +91,7 @@ struct World<'a> {
 }
 
 impl World<'_> {
-    fn published(&self) -> impl Iterator<Item = &Model> {
+    pub(super) fn published(&self) -> impl Iterator<Item = &Model> {
         let models = self.typed.graph.models().filter(|model| model.visibility == Visibility::Published);
         models.filter(|model| !self.is_left_out(&model.name))
     }
@@ -100,7 +100,7 @@ impl World<'_> {
         self.left_out.iter().any(|left| left.model == *model)
     }
 
-    fn entry(&self, model: &NodeName) -> Option<&TableEntry> {
+    pub(super) fn entry(&self, model: &NodeName) -> Option<&TableEntry> {
         self.state.last.as_ref().and_then(|commit| commit.tables.get(model))
     }
 
@@ -108,7 +108,7 @@ impl World<'_> {
         self.made.models.get(model).map(fingerprint::fingerprint).unwrap_or_default()
     }
 
-    fn slots(&self, model: &NodeName) -> &[ledger::Slot] {
+    pub(super) fn slots(&self, model: &NodeName) -> &[ledger::Slot] {
         self.made.slots.get(model).map(Vec::as_slice).unwrap_or_default()
     }
 
@@ -174,70 +174,6 @@ impl World<'_> {
     /// The published rows of `model` as seen from here.
     fn current(&self, model: &NodeName) -> Option<Vec<&Part>> {
         self.typed.current(self.typed.graph.model(model)?, self.entry(model)?)
-    }
-
-    /// Refuses to put a snapshot beside others that its contract cannot read.
-    fn refuse_unfit(
-        &self,
-        reasons: &BTreeMap<NodeName, Reason>,
-        refresh: Refresh,
-    ) -> Result<(), Diagnostics> {
-        if refresh == Refresh::Full {
-            return Ok(());
-        }
-        let mut found = Diagnostics::default();
-        for model in self.published().filter(|model| model.is_snapshot() && reasons.contains_key(&model.name))
-        {
-            let Some(entry) = self.entry(&model.name) else { continue };
-            let own = self.typed.slice(model);
-            let others = entry
-                .parts
-                .iter()
-                .filter(|part| matches!(part.slice, Slice::Snapshot { .. }) && part.slice != own);
-            let others = others.count();
-            if let Some(why) = history::unfit(&model.contract, entry).filter(|_| others > 0) {
-                let others = counted(others, "published snapshot");
-                let message = format!("the contract of `{}` does not fit its {others}: {why}", model.name);
-                let unfit = Diagnostic::error(code::HISTORY_DOES_NOT_FIT, message).at(model.place.clone());
-                let unfit = unfit.help("a history gains columns that may be null, and nothing else");
-                found.push(unfit.help(format!(
-                    "give the new table another name, or begin its history anew: `goodwill run -s {} \
-                     --full-refresh`; older versions keep what they have",
-                    model.name
-                )));
-            }
-        }
-        found.or_ok(())
-    }
-
-    /// Refuses to look from before the first interval of a table.
-    fn refuse_early(&self, reasons: &BTreeMap<NodeName, Reason>) -> Result<(), Diagnostics> {
-        let early = self.typed.graph.models().filter(|model| {
-            model.is_incremental() && reasons.contains_key(&model.name) && self.slots(&model.name).is_empty()
-        });
-        let refused = early.filter_map(|model| {
-            let begin = model.incremental?.begin;
-            let message =
-                format!("`{}` begins on {begin}, and what is looked from is not after it", model.name);
-            let early = Diagnostic::error(code::BAD_REQUEST, message).at(model.place.clone());
-            Some(early.help("look from a later day, or let it `begin` earlier"))
-        });
-        refused.collect::<Diagnostics>().or_ok(())
-    }
-
-    fn refuse_foreign(&self, selected: &BTreeSet<NodeName>) -> Result<(), Diagnostics> {
-        let ours = &self.typed.graph.project().pipeline.name;
-        let mut found = Diagnostics::default();
-        for model in self.published().filter(|model| selected.contains(&model.name)) {
-            if let Some(entry) = self.entry(&model.name)
-                && entry.owner != *ours
-            {
-                let message = format!("table `{}` belongs to pipeline `{}`", model.name, entry.owner);
-                let foreign = Diagnostic::error(code::FOREIGN_TABLE, message).at(model.place.clone());
-                found.push(foreign.help("rename the model, take it out of `publish:`, or use another root"));
-            }
-        }
-        found.or_ok(())
     }
 
     /// Every model that is computed, with the reason.
@@ -330,10 +266,8 @@ impl World<'_> {
     }
 
     fn step(&self, model: &Model, reason: Reason, (request, is_asked): (&Request, bool)) -> Step {
-        let sources = self.typed.graph.sources_read(&model.name);
-        let read = sources.iter().filter_map(|name| self.state.sources.get(name));
-        let (rows, bytes) =
-            read.fold((0, 0), |(rows, bytes), source| (rows + source.rows, bytes + source.bytes));
+        let intervals = model.is_incremental().then(|| self.intervals(model, request));
+        let (rows, bytes) = self.size_read(model, intervals.as_deref());
         let inputs = self.typed.graph.inputs(&model.name).iter();
         Step {
             model: model.name.clone(),
@@ -345,7 +279,7 @@ impl World<'_> {
                 }
                 _ => StepKind::Intermediate,
             },
-            intervals: model.is_incremental().then(|| self.intervals(model, request)),
+            intervals,
             snapshot: model.is_snapshot().then(|| self.typed.snapshot_day()),
             missed: self.entry(&model.name).and_then(|entry| self.typed.missed(model, entry)),
             reason,
@@ -356,6 +290,21 @@ impl World<'_> {
             source_bytes: bytes,
             memory: memory_class(bytes),
         }
+    }
+
+    /// Rows and bytes of the sources that a model reads: for intervals, of the files that make them.
+    fn size_read(&self, model: &Model, intervals: Option<&[IntervalStep]>) -> (u64, u64) {
+        let mut all = (0, 0);
+        for name in self.typed.graph.sources_read(&model.name) {
+            let Some(source) = self.state.sources.get(&name) else { continue };
+            let marks: BTreeSet<&String> =
+                intervals.into_iter().flatten().filter_map(|step| step.read.get(&name)).flatten().collect();
+            let is_read = |mark: &String| intervals.is_none() || marks.contains(mark);
+            for file in source.files.iter().filter(|file| is_read(&file.mark)) {
+                all = (all.0 + file.rows, all.1 + file.info.size);
+            }
+        }
+        all
     }
 
     /// Rules of tables that stay, whose other side is computed now.

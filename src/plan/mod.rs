@@ -24,6 +24,7 @@ mod intervals;
 mod ledger;
 mod left_out;
 mod outcome;
+mod refused;
 mod saved;
 mod stale;
 
