@@ -161,6 +161,12 @@ fn statistics(column: &engine::ColumnStats) -> (String, ColumnStatistics) {
     (column.name.clone(), known)
 }
 
+/// What a model promises, as commits keep it.
+#[must_use]
+pub fn promised(model: &Model) -> TableContract {
+    table_contract(&model.contract, model.movement.as_ref())
+}
+
 fn table_contract(contract: &Contract, movement: Option<&Movement>) -> TableContract {
     let column = |column: &crate::project::Column| TableColumn {
         name: column.name.clone(),

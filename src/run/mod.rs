@@ -28,7 +28,7 @@ mod stage;
 mod steps;
 mod unit;
 
-pub use commit::table_movement;
+pub use commit::{promised, table_movement};
 pub use data::data_tests;
 pub use draft::{Draft, Ground, draft};
 pub use freshness::{AgeStatus, SourceAge, ages};

@@ -457,3 +457,31 @@ fn the_tiers_of_the_demo_move_as_its_tables_say() {
     assert_eq!(open("moved"), 0, "a customer comes into a segment or leaves it");
     project.goodwill(&["diff", "1"]).ended_with(0);
 }
+
+#[test]
+fn what_is_staged_is_compared_with_what_is_published() {
+    let shop = Shop::sound();
+    let project = shop.project();
+    shop.run(&[]).ended_with(0);
+    let none = project.goodwill(&["diff", "--staged"]).ended_with(2);
+    assert!(none.stderr.contains("nothing was staged since version 1"), "{}", none.stderr);
+    assert!(none.stderr.contains("--no-publish"), "{}", none.stderr);
+    let more = [order(2), order(3)];
+    shop.rows("orders/b.parquet", &order_columns(), &more);
+    shop.run(&["--no-publish"]).ended_with(0);
+    let told =
+        project.goodwill(&["diff", "--staged", "-s", "sales", "--output", "json"]).ended_with(0).json();
+    assert_eq!((&told["before"]["version"], &told["after"]["staged"]), (&json!(1), &json!(true)));
+    let sales = &told["tables"][0];
+    assert_eq!(
+        (&sales["table"], &sales["rows_before"], &sales["rows_after"]),
+        (&json!("sales"), &json!(1), &json!(3))
+    );
+    assert_eq!(sales["keys"]["added"], 2, "{sales:#}");
+    let text = project.goodwill(&["diff", "--staged"]).ended_with(0).stdout;
+    assert!(text.contains("to what run ") && text.contains(" has staged"), "{text}");
+    assert_eq!(versions(&project.root()), [1]);
+    // Published, it is the last version's own difference, and nothing is staged any more.
+    shop.run(&[]).ended_with(0);
+    project.goodwill(&["diff", "--staged"]).ended_with(2);
+}

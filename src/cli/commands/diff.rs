@@ -15,7 +15,7 @@ const TABLES_SHOWN: usize = 8;
 /// Tells what moved between two published versions.
 pub(in crate::cli) async fn diff(session: &Session, args: &DiffArgs) -> Result<Exit, ops::Error> {
     let common = args.resources.onto(args.select.onto(common_of(&args.project)));
-    let request = DiffRequest { before: args.before.clone(), after: args.after.clone() };
+    let request = DiffRequest { before: args.before.clone(), after: args.after.clone(), staged: args.staged };
     let diff = ops::diff(&session.around, &common, &request).await?;
     session.progress.finish();
     match args.output.output {
@@ -26,7 +26,11 @@ pub(in crate::cli) async fn diff(session: &Session, args: &DiffArgs) -> Result<E
 }
 
 fn document(diff: &Diff) -> Json {
-    let side = |side: &Compared| json!({"version": side.version, "run_id": side.run_id, "as_of": side.as_of});
+    let side = |side: &Compared| {
+        json!({
+            "version": side.version, "run_id": side.run_id, "as_of": side.as_of, "staged": side.is_staged
+        })
+    };
     json!({
         "root": diff.root,
         "before": side(&diff.before),
@@ -97,7 +101,13 @@ fn keys_document(counts: &KeyCounts) -> Json {
 }
 
 fn text(diff: &Diff, frame: Frame) -> String {
-    let side = |side: &Compared| format!("version {}, as of {}", side.version, side.looks_from);
+    let side = |side: &Compared| {
+        if side.is_staged {
+            format!("what run {} has staged, as of {}", side.run_id, side.looks_from)
+        } else {
+            format!("version {}, as of {}", side.version, side.looks_from)
+        }
+    };
     let mut text = format!("from {}\nto {}\n", side(&diff.before), side(&diff.after));
     let changed: Vec<(&TableDiff, &TableChange)> = diff.tables.iter().filter_map(changed).collect();
     if !changed.is_empty() {
@@ -247,6 +257,7 @@ mod tests {
             run_id: "r".to_owned(),
             as_of: Instant::from_micros(0),
             looks_from: looks_from.to_owned(),
+            is_staged: false,
         }
     }
 

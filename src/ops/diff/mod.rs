@@ -1,4 +1,4 @@
-//! `diff`: what moved between two published versions of a root.
+//! `diff`: what moved between two published versions of a root, or would move if what is staged were one.
 //!
 //! **Invariant:** values of personal columns are counted, never told. What did not change is not
 //! read; names of columns reach SQL in quotes, values as parameters.
@@ -21,6 +21,7 @@ mod keys;
 mod movement;
 mod pair;
 mod since;
+mod staged;
 
 pub use contract::{ContractChange, DayMove, GrainChange, Retyped};
 pub use keys::{KeyCounts, Keys};
@@ -37,6 +38,8 @@ pub struct DiffRequest {
     pub before: Option<String>,
     /// The second; the last if left out.
     pub after: Option<String>,
+    /// Whether the second is what a run has written and not published; the last version is the first.
+    pub staged: bool,
 }
 
 /// What moved between two versions.
@@ -63,6 +66,8 @@ pub struct Compared {
     pub as_of: Instant,
     /// The same as people of the pipeline's zone say it, where that is known.
     pub looks_from: String,
+    /// Whether nobody can see it: it would be this version if it were published now.
+    pub is_staged: bool,
 }
 
 /// What became of a table.
@@ -121,7 +126,14 @@ pub struct TableChange {
 /// none before it; mistakes of a selection; and files that cannot be read.
 pub async fn diff(around: &Surroundings, common: &Common, request: &DiffRequest) -> Result<Diff, Error> {
     let lake = history::published(around, common).await?;
-    let (before, after) = versions(&lake, request).await?;
+    let (before, after) = if request.staged {
+        let last = lake.last_commit().await?.ok_or_else(history::nothing_published)?;
+        let graph = context::compile(around, common)?;
+        let staged = staged::staged(&lake, graph.project(), &last, request.before.as_deref()).await?;
+        (last, staged)
+    } else {
+        versions(&lake, request).await?
+    };
     let oldest_named = before.version.min(after.version);
     let kept = async || -> Result<(), Error> {
         let oldest = lake.oldest_kept().await?;
@@ -155,7 +167,8 @@ pub async fn diff(around: &Surroundings, common: &Common, request: &DiffRequest)
     }
     let root = lake.store().url().to_string();
     let compared = |commit: &Commit| compared(commit, project.as_ref());
-    Ok(Diff { root, before: compared(&before), after: compared(&after), tables })
+    let (before, after) = (compared(&before), compared(&after));
+    Ok(Diff { root, before, after: Compared { is_staged: request.staged, ..after }, tables })
 }
 
 /// The two versions that are meant.
@@ -188,6 +201,7 @@ fn compared(commit: &Commit, project: Option<&Project>) -> Compared {
         run_id: commit.run_id.clone(),
         as_of: commit.as_of,
         looks_from: spoken(commit.as_of, zone),
+        is_staged: false,
     }
 }
 
