@@ -36,6 +36,7 @@ fn plan() -> Plan {
         steps: Vec::new(),
         rechecks: Vec::new(),
         skipped: Vec::new(),
+        not_kept: Vec::new(),
         intakes: Vec::new(),
         absent: Vec::new(),
         left_out: Vec::new(),

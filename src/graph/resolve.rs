@@ -227,6 +227,22 @@ fn check_windows(project: &Project, model: &Model, read: &[Input], found: &mut D
     names.extend(parents.iter().map(|parent| format!("sources.{parent}")));
     for (name, window) in &timing.inputs {
         if names.contains(name) {
+            let named = |input: &&Input| input.table.to_string() == *name || input.node.to_string() == *name;
+            if let Some(input) = read.iter().find(named)
+                && window.value.is_about_times()
+                && !tells_times(project, &input.node)
+            {
+                let message =
+                    format!("`{name}` tells no time of its rows, so all of them are read each time");
+                let timeless = Diagnostic::error(code::BAD_TIMING, message).at(window.place.clone());
+                let timeless = timeless.help(match &input.node {
+                    Node::Model(model) => format!("give `{model}` an `event_time`, or leave the days out"),
+                    Node::Source(_) => {
+                        "give the source's contract an `event_time`, or leave the days out".to_owned()
+                    }
+                });
+                found.push(timeless.help("`changes: ignore` may be said of it"));
+            }
             continue;
         }
         let message = format!("`{}` does not read `{name}`", model.name);
@@ -237,6 +253,17 @@ fn check_windows(project: &Project, model: &Model, read: &[Input], found: &mut D
                 unknown.help(format!("it reads: {}", names.iter().cloned().collect::<Vec<_>>().join(", ")))
             }
         });
+    }
+}
+
+/// Whether it is known which time the rows of `node` are of.
+fn tells_times(project: &Project, node: &Node) -> bool {
+    match node {
+        Node::Model(name) => project.models.get(name).is_some_and(|model| model.timing.is_some()),
+        Node::Source(name) => project.pipeline.sources.get(name).is_some_and(|source| {
+            let contract = source.contract.as_ref();
+            source.event_time.is_some() || contract.is_some_and(|contract| contract.dated_by.is_some())
+        }),
     }
 }
 

@@ -44,7 +44,7 @@ impl Asked {
     pub(super) async fn request(&self, lake: &Lake, common: &Common) -> Result<Request, Error> {
         let failed = last_failures(lake, common, &self.pipeline().name).await?;
         let (selection, refresh, purpose) = (self.selection.clone(), common.refresh, common.purpose);
-        Ok(Request { selection, refresh, purpose, failed, span: common.span })
+        Ok(Request { selection, refresh, purpose, failed, span: common.span, newest: None })
     }
 
     /// The same, looking from another day.

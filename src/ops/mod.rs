@@ -45,7 +45,7 @@ mod test;
 mod verify;
 
 pub use apply::apply;
-pub use backfill::{BackfillRequest, Backfilled, Every, Versions, backfill};
+pub use backfill::{BackfillRequest, Backfilled, Every, NotKept, Versions, backfill};
 pub use check::{Checked, SchemaOrigin, check};
 pub use connect::{Connection, connect};
 pub use demo::{Demo, DemoEnd, DemoRequest, Headlines, Made, OnProgress, SourceSize, TierSize, demo};

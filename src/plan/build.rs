@@ -54,6 +54,7 @@ pub fn build(typed: &TypedGraph, state: &State, request: &Request) -> Result<Pla
         parameters_fingerprint: fingerprint::parameters(&typed.parameters),
         rechecks,
         skipped: world.skipped(&reasons, &selected),
+        not_kept: world.not_kept(&selected, request),
         steps,
         absent: state.sources.keys().filter(|name| state.is_absent(name)).cloned().collect(),
         unchecked: left_out::unchecked(typed, &left_out),
@@ -181,7 +182,7 @@ impl World<'_> {
         let mut reasons = BTreeMap::new();
         let wanted = |model: &&Model| match (request.purpose, request.span) {
             (Purpose::Run, _) => true,
-            (Purpose::Backfill, None) => model.is_snapshot(),
+            (Purpose::Backfill, None) => model.is_snapshot() && self.is_kept(model, request),
             (Purpose::Backfill, Some(_)) => model.is_incremental(),
         };
         let models = self.published().filter(|model| selected.contains(&model.name)).filter(wanted);
@@ -198,6 +199,20 @@ impl World<'_> {
         }
         self.add_inputs(&mut reasons);
         reasons
+    }
+
+    /// Whether a snapshot that a backfill builds is in the version it ends with.
+    fn is_kept(&self, model: &Model, request: &Request) -> bool {
+        self.typed.is_kept(model, self.entry(&model.name), request.newest)
+    }
+
+    /// The snapshots asked for that would not be.
+    fn not_kept(&self, selected: &BTreeSet<NodeName>, request: &Request) -> Vec<NodeName> {
+        if request.purpose != Purpose::Backfill || request.span.is_some() {
+            return Vec::new();
+        }
+        let asked = self.published().filter(|model| model.is_snapshot() && selected.contains(&model.name));
+        asked.filter(|model| !self.is_kept(model, request)).map(|model| model.name.clone()).collect()
     }
 
     /// Adds what the steps read and what is not there: intermediates, and tables that are
@@ -273,7 +288,11 @@ impl World<'_> {
             model: model.name.clone(),
             kind: match (model.visibility, request.purpose) {
                 (Visibility::Published, Purpose::Run) => StepKind::Publish,
-                (Visibility::Published, Purpose::Backfill) if model.is_snapshot() => StepKind::Publish,
+                (Visibility::Published, Purpose::Backfill)
+                    if model.is_snapshot() && self.is_kept(model, request) =>
+                {
+                    StepKind::Publish
+                }
                 (Visibility::Published, Purpose::Backfill) if is_asked && request.span.is_some() => {
                     StepKind::Publish
                 }

@@ -84,6 +84,18 @@ impl TypedGraph {
         all.filter(move |(_, as_of)| stays(*as_of, newest, keep_days, zone)).map(|(part, _)| part)
     }
 
+    /// Whether the snapshot of the day looked from stays beside those of `entry` and one of `newest`.
+    #[must_use]
+    pub(super) fn is_kept(&self, model: &Model, entry: Option<&TableEntry>, newest: Option<Instant>) -> bool {
+        let own = self.snapshot_day();
+        let days = entry.into_iter().flat_map(|entry| &entry.parts).filter_map(|part| match part.slice {
+            Slice::Snapshot { as_of } => Some(as_of),
+            Slice::Whole | Slice::Interval { .. } => None,
+        });
+        let newest = days.chain(newest).fold(own, Instant::max);
+        stays(own, newest, model.keep_days, &self.graph.project().pipeline.time_zone)
+    }
+
     /// The snapshots of earlier days than this run's: what a model that reads the history sees beside
     /// this run's own.
     pub fn earlier<'a>(&self, model: &Model, entry: &'a TableEntry) -> impl Iterator<Item = &'a Part> {

@@ -83,6 +83,8 @@ pub struct Request {
     pub failed: BTreeSet<NodeName>,
     /// The time whose intervals a backfill builds; without it a backfill is of snapshots.
     pub span: Option<Interval>,
+    /// The last day of a backfill of snapshots: those that would not be kept beside it are not built.
+    pub newest: Option<Instant>,
 }
 
 /// Whether what is published and unchanged is built again.
@@ -138,6 +140,9 @@ pub struct Plan {
     pub rechecks: Vec<Recheck>,
     /// Published models that are not computed, and why.
     pub skipped: Vec<Skipped>,
+    /// Tables asked for whose snapshot of this day would not be kept beside the newest one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_kept: Vec<NodeName>,
     /// The sources taken in against their contracts, those that others refer to first.
     pub intakes: Vec<Intake>,
     /// Optional sources that are absent: empty tables.

@@ -206,6 +206,14 @@ pub struct Window {
     pub times_are_fixed: bool,
 }
 
+impl Window {
+    /// Whether it says more than what a change of the input means.
+    #[must_use]
+    pub const fn is_about_times(&self) -> bool {
+        self.days_before > 0 || self.days_after > 0 || self.times_are_fixed
+    }
+}
+
 impl Default for Window {
     fn default() -> Self {
         Self { days_before: 0, days_after: 0, follows_changes: true, times_are_fixed: false }

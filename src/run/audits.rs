@@ -74,12 +74,22 @@ pub(super) fn while_computing(model: &Model, broken: &[Broken]) -> Vec<AuditResu
     let checked = rules
         .iter()
         .map(|(audit, check)| result(&audit.name, broken.iter().find(|found| found.check == *check)));
-    let implied = broken.iter().filter(|found| rules.iter().all(|(_, check)| *check != found.check));
-    let implied = implied.map(|found| AuditResult {
-        help: implied_help(&found.check),
-        ..result(&implied_name(&found.check), Some(found))
-    });
-    checked.chain(implied).collect()
+    let mut results: Vec<AuditResult> = checked.collect();
+    for found in broken.iter().filter(|found| rules.iter().all(|(_, check)| *check != found.check)) {
+        let name = implied_name(&found.check);
+        match results.iter_mut().find(|known| known.audit == name) {
+            // Each interval has bounds of its own; that its rows lie in them is one rule.
+            Some(known) => {
+                known.broken += found.rows;
+                let room = EXAMPLES.saturating_sub(known.examples.len());
+                known.examples.extend(found.examples.iter().take(room).cloned());
+            }
+            None => {
+                results.push(AuditResult { help: implied_help(&found.check), ..result(&name, Some(found)) })
+            }
+        }
+    }
+    results
 }
 
 fn implied_name(check: &RowCheck) -> String {
@@ -94,7 +104,8 @@ fn implied_help(check: &RowCheck) -> Option<String> {
     let RowCheck::Range { column, .. } = check else { return None };
     Some(format!(
         "give the rows of the interval alone: `where {column} >= $interval_start and {column} < $interval_end` \
-         (for a day `$interval_start_day` and `$interval_end_day`)"
+         (for a day `$interval_start_day` and `$interval_end_day`); rows of a whole week or month need that \
+         `batch_size`"
     ))
 }
 

@@ -126,7 +126,7 @@ impl Slices {
     /// What became of the step, `last` being the result of its last interval.
     pub(super) fn result(&self, last: &StepResult) -> StepResult {
         StepResult {
-            status: if self.all_reused { StepStatus::Reused } else { StepStatus::Success },
+            status: if self.all_reused && self.wanted > 0 { StepStatus::Reused } else { StepStatus::Success },
             rows: self.rows,
             bytes: self.bytes,
             files: self.files,

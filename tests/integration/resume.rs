@@ -157,7 +157,8 @@ fn kill_and_resume(project: &Project, other: &Project, kills: u64) {
     let whole = started.elapsed();
     let root = project.root();
     let (mut killed, mut used) = (0, 0);
-    while killed < kills {
+    // By chance none of a few kills comes between two tables: then some more are needed.
+    while killed < kills || (used == 0 && killed < 10 * kills) {
         let before = *versions(&root).last().unwrap();
         let mut running = Running::start(project.run_command(&ASKED), None);
         loop {
@@ -190,6 +191,6 @@ fn kill_and_resume(project: &Project, other: &Project, kills: u64) {
         }
     }
     println!("{killed} kills; {used} tables of killed runs were used");
-    assert!(used > 0 || kills < 10, "by chance, of a few kills none comes between two tables");
+    assert!(used > 0, "no kill came between two tables, or what was written is never used");
     project.goodwill(&["verify", "--all"]).ended_with(0);
 }

@@ -273,6 +273,47 @@ fn old_snapshots_go_but_for_the_first_of_each_month() {
 }
 
 #[test]
+fn what_would_not_be_kept_is_told_and_not_built() {
+    for versions in [&[][..], &["--one-version"]] {
+        let shop = shop();
+        shop.edit("sql/m/spend.yml", "materialized: snapshot", "materialized: snapshot, keep: {days: 35}");
+        run(&shop, "2024-04-01");
+        let root = shop.project().root();
+        // Before 1 April are 31 days to 1 March, 32 to 29 February and 61 to 31 January; 1 January begins a month.
+        let days =
+            ["backfill", "-s", "spend", "--from", "2024-01-31", "--to", "2024-03-02", "--every", "month"];
+        let asked = [&days[..], versions].concat();
+        let told = shop.project().goodwill(&asked).ended_with(0).stdout;
+        assert!(told.contains("1 of 2 days published, 0 up to date before, 1 not kept"), "{told}");
+        assert!(
+            told.contains(
+                "spend keeps 35 days and the first of each month: without 1 day of these (2024-01-31)"
+            ),
+            "{told}"
+        );
+        let expected = ["2024-02-29 30.00", "2024-04-01 70.00"];
+        assert_eq!(shop.lines(SPENT), expected);
+        let published = last(&root);
+        let again = [&asked[..], &["--output", "json"]].concat();
+        let again = shop.project().goodwill(&again).ended_with(0).json();
+        assert_eq!(again["not_kept"], json!([{"model": "spend", "keep_days": 35, "days": ["2024-01-31"]}]));
+        assert_eq!(again["days"][1]["status"], "nothing_to_do");
+        assert_eq!(last(&root), published, "nothing is computed twice");
+        let all = ["backfill", "-s", "spend", "--from", "2024-01-30", "--to", "2024-02-01"];
+        let refused = shop.project().goodwill(&[&all[..], versions].concat()).ended_with(2);
+        assert!(refused.stderr.contains("none of these snapshots would be kept"), "{}", refused.stderr);
+        // The newest day of the request counts too.
+        let beyond =
+            ["backfill", "-s", "spend", "--from", "2024-02-29", "--to", "2024-06-01", "--every", "month"];
+        let told = shop.project().goodwill(&[&beyond[..], versions].concat()).ended_with(0).stdout;
+        assert!(told.contains("without 2 days of these (2024-02-29, 2024-03-29)"), "{told}");
+        assert_at_rest(&root);
+        shop.project().goodwill(&["verify", "--all"]).ended_with(0);
+        shop.project().goodwill(&["resume"]).ended_with(2);
+    }
+}
+
+#[test]
 fn rows_of_another_day_are_no_snapshot() {
     let shop = shop();
     shop.edit("sql/m/spend.sql", "$as_of_day as", "cast('2024-01-31' as date) as");

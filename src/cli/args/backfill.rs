@@ -11,9 +11,9 @@ use crate::plan::Refresh;
 /// Publish the snapshots and intervals of days gone by
 ///
 /// A snapshot of each day is published as a version of its own, or all with `--one-version`; the intervals
-/// between the days as one version. What each snapshot needs is computed as of its day. Tables that keep
-/// neither stay as they are, and what is up to date is passed over: the same command goes on where one was
-/// stopped.
+/// that have some of that time, whole, as one version. What each snapshot needs is computed as of its day.
+/// Tables that keep neither stay as they are. Days that are up to date are passed over: the same command
+/// goes on where one was stopped. Days that a table would not keep beside its newest are left out of it.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  goodwill backfill -s value_tiers --from 2025-01-01 --to 2026-01-01 --every month\n  goodwill backfill -s rfm -s dormancy --from 2025-12-01 --to 2026-01-01"

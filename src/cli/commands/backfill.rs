@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::run::{document as run_document, findings, summary};
 use super::{BackfillArgs, Exit, Output, Session, WhenIdle, exit, ops, tell, words};
 use crate::cli::tables::{Frame, Grid};
-use crate::ops::Backfilled;
+use crate::ops::{Backfilled, NotKept};
 use crate::plan::{Ending, Outcome, StepKind};
 
 /// Publishes the snapshots of the days asked for.
@@ -98,6 +98,7 @@ fn days(filled: &Backfilled, frame: Frame) -> String {
     for (day, outcome) in filled.days.iter().zip(&filled.outcomes) {
         let (status, version) = match outcome.ending {
             Ending::Published { version } => ("published", version.to_string()),
+            Ending::NothingToDo { .. } if !outcome.plan.not_kept.is_empty() => ("not kept", String::new()),
             Ending::NothingToDo { .. } => ("up to date", String::new()),
             _ => ("not published", String::new()),
         };
@@ -115,11 +116,32 @@ fn days(filled: &Backfilled, frame: Frame) -> String {
     let published =
         filled.outcomes.iter().filter(|outcome| matches!(outcome.ending, Ending::Published { .. }));
     let published = published.count();
-    let same = filled.outcomes.iter().filter(|outcome| matches!(outcome.ending, Ending::NothingToDo { .. }));
-    let (days, same) = (words::counted(filled.days.len(), "day"), same.count());
+    let idle = filled.outcomes.iter().filter(|outcome| matches!(outcome.ending, Ending::NothingToDo { .. }));
+    let (left_out, same): (Vec<&Outcome>, Vec<&Outcome>) =
+        idle.partition(|outcome| !outcome.plan.not_kept.is_empty());
+    let days = words::counted(filled.days.len(), "day");
     let mut text = grid.render(frame);
-    text.push_str(&format!("{published} of {days} published, {same} up to date before\n"));
+    text.push_str(&format!("{published} of {days} published, {} up to date before", same.len()));
+    if !left_out.is_empty() {
+        text.push_str(&format!(", {} not kept", left_out.len()));
+    }
+    text.push('\n');
+    for table in &filled.not_kept {
+        text.push_str(&not_kept(table));
+    }
     text
+}
+
+/// Which days a table was left out of, and why.
+fn not_kept(NotKept { model, keep_days, days }: &NotKept) -> String {
+    let named: Vec<String> = days.iter().take(3).map(ToString::to_string).collect();
+    let more = if days.len() > named.len() { ", ..." } else { "" };
+    format!(
+        "{model} keeps {} and the first of each month: without {} of these ({}{more})\n",
+        words::counted(usize::try_from(*keep_days).unwrap_or(usize::MAX), "day"),
+        words::counted(days.len(), "day"),
+        named.join(", ")
+    )
 }
 
 fn document(filled: &Backfilled, exit: Exit) -> Json {
@@ -140,6 +162,11 @@ fn document(filled: &Backfilled, exit: Exit) -> Json {
             document
         }),
         "days": filled.days.iter().zip(&filled.outcomes).map(day).collect::<Vec<_>>(),
+        "not_kept": filled.not_kept.iter().map(|table| json!({
+            "model": table.model,
+            "keep_days": table.keep_days,
+            "days": table.days.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
         "left": filled.days.iter().skip(filled.outcomes.len()).map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
@@ -158,6 +185,7 @@ mod tests {
             intervals: None,
             days: vec![day("2025-01-01"), day("2025-02-01")],
             outcomes: vec![samples::outcome(Ending::Published { version: 4 })],
+            not_kept: Vec::new(),
         };
         let told = text(&filled, frame);
         assert!(told.contains("2025-01-01 │ published │"), "{told}");

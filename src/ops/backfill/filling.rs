@@ -14,14 +14,17 @@ use crate::diagnostic::{Diagnostic, code};
 use crate::engine::Engine;
 use crate::graph::Node;
 use crate::ident::AttemptId;
-use crate::lake::{Commit, FORMAT, Intent};
+use crate::interval::Instant;
+use crate::lake::{Commit, FORMAT, Intent, Part};
 use crate::ops::lease::Hold;
 use crate::ops::plan::as_typed;
 use crate::ops::run::{RACES, Walk, Way, attempt, mode, nothing_to_do, tell_the_world};
 use crate::ops::scratch::Scratch;
 use crate::ops::stop::unless_stopped;
 use crate::ops::{Common, Error, Surroundings, context};
-use crate::plan::{self, Ending, Event, Observer, Outcome, Plan, Purpose, TypedGraph};
+use crate::plan::{
+    self, Ending, Event, Observer, Outcome, Plan, Purpose, Request, StepKind, StepResult, TypedGraph,
+};
 use crate::project::{Model, Visibility};
 use crate::run::{self, Job, Published, Ready, Resumed, Staging, Turn};
 use crate::state::State;
@@ -113,11 +116,12 @@ struct Filled {
 }
 
 /// The one attempt of a backfill that publishes one version.
-#[derive(Clone)]
 struct Together {
     run_id: String,
     attempt: AttemptId,
     resumed: Option<Resumed>,
+    /// Said before the first file is written, and not where there is nothing to write.
+    unsaid: Option<Intent>,
 }
 
 impl Filling<'_> {
@@ -206,7 +210,7 @@ impl Filling<'_> {
         race: usize,
     ) -> Result<Option<Vec<Outcome>>, Error> {
         let around = self.walk.around;
-        let together = self.together(state, race).await?;
+        let mut together = self.together(state, race).await?;
         let mut seen = state.clone();
         let (mut outcomes, mut all): (Vec<Outcome>, Vec<Filled>) = (Vec::new(), Vec::new());
         let mut at = 0;
@@ -214,7 +218,7 @@ impl Filling<'_> {
             if self.is_stopped() {
                 return Ok(Some(self.unseen(lanes, outcomes, all)));
             }
-            let Wave { filled, told, goes_on } = self.wave(lanes, &seen, at, Some(&together)).await?;
+            let Wave { filled, told, goes_on } = self.wave(lanes, &seen, at, Some(&mut together)).await?;
             at += filled.len() + told.len();
             outcomes.extend(told);
             all.extend(filled);
@@ -277,7 +281,7 @@ impl Filling<'_> {
         lanes: &[(Engine, Scratch)],
         state: &State,
         first: usize,
-        together: Option<&Together>,
+        together: Option<&mut Together>,
     ) -> Result<Wave, Error> {
         let around = self.walk.around;
         let mut next = state.last.as_ref().map(|last| last.version);
@@ -286,7 +290,7 @@ impl Filling<'_> {
         }
         let (mut told, mut days) = (Vec::new(), Vec::new());
         for (at, day) in self.days.iter().enumerate().skip(first).take(lanes.len()) {
-            let mut planned = unless_stopped(around, self.plan(*day, at, state, together)).await?;
+            let mut planned = unless_stopped(around, self.plan(*day, at, state, together.as_deref())).await?;
             if planned.plan.is_empty() {
                 let warnings = planned.state.warnings().cloned().collect();
                 told.push((at, nothing_to_do(around, planned.run_id, planned.plan, warnings)?.outcome));
@@ -305,6 +309,9 @@ impl Filling<'_> {
             if alone {
                 break;
             }
+        }
+        if let Some(intent) = together.and_then(|together| together.unsaid.take_if(|_| !days.is_empty())) {
+            self.walk.lake.write_intent(&intent).await?;
         }
         let work = days.iter().zip(lanes).map(|((_, day), (engine, _))| async move {
             let job = day.job(self.walk, engine);
@@ -353,6 +360,9 @@ impl Filling<'_> {
         let asked = self.walk.asked.looking_from(around, &common)?;
         let typed = asked.analyze(state)?;
         let request = asked.request(&self.walk.lake, &common).await?;
+        let zone = &self.walk.asked.pipeline().time_zone;
+        let newest = self.days.last().and_then(|last| Instant::start_of_day(*last, zone).ok());
+        let request = Request { newest, ..request };
         let plan = plan::build(&typed, state, &request)?;
         let (run_id, attempt, resumed, turn) = match together {
             Some(one) => {
@@ -379,7 +389,8 @@ impl Filling<'_> {
             let resumed = resumed.await?;
             let text = format!("going on with run `{}`: what it has written is used", broken.run_id);
             around.observer.notice(Event::Note { text });
-            return Ok(Together { run_id: broken.run_id, attempt: broken.attempt, resumed: Some(resumed) });
+            let Intent { run_id, attempt, .. } = broken;
+            return Ok(Together { run_id, attempt, resumed: Some(resumed), unsaid: None });
         }
         let word = if race == 0 { self.walk.run_id.clone() } else { (around.fresh_word)() };
         let (run_id, attempt) = (self.walk.run_id.clone(), attempt(&word)?);
@@ -398,8 +409,7 @@ impl Filling<'_> {
             tables: graph.models().filter(kept).map(|model| model.name.clone()).collect(),
             plan: request,
         };
-        lake.write_intent(&intent).await?;
-        Ok(Together { run_id, attempt, resumed: None })
+        Ok(Together { run_id, attempt, resumed: None, unsaid: Some(intent) })
     }
 
     async fn broken_off(&self, parent: Option<u64>, request: &Json) -> Result<Option<Intent>, Error> {
@@ -455,12 +465,7 @@ fn whole(days: &[Outcome], commit: Option<&Commit>) -> Option<Outcome> {
         }
         for result in &day.steps {
             match whole.steps.iter_mut().find(|known| known.model == result.model) {
-                Some(known) => {
-                    known.rows += result.rows;
-                    known.bytes += result.bytes;
-                    known.files += result.files;
-                    known.finished_at = known.finished_at.max(result.finished_at);
-                }
+                Some(known) => known.finished_at = known.finished_at.max(result.finished_at),
                 None => whole.steps.push(result.clone()),
             }
         }
@@ -474,12 +479,19 @@ fn whole(days: &[Outcome], commit: Option<&Commit>) -> Option<Outcome> {
         whole.finished_at = whole.finished_at.max(day.finished_at);
     }
     for step in &mut whole.plan.steps {
-        let entry = commit.and_then(|commit| commit.tables.get(&step.model));
-        let parts =
-            entry.map(|entry| entry.parts.iter().filter(|part| part.attempt == whole.attempt).count());
+        let Some(entry) = commit.and_then(|commit| commit.tables.get(&step.model)) else { continue };
+        let parts: Vec<&Part> = entry.parts.iter().filter(|part| part.attempt == whole.attempt).collect();
         // A table of which one day was written is told by that day's fingerprint.
-        if let (Some(entry), Some(2..)) = (entry, parts) {
+        if parts.len() > 1 {
             step.fingerprint.clone_from(&entry.fingerprint);
+        }
+        let published =
+            |result: &&mut StepResult| result.model == step.model && result.kind == StepKind::Publish;
+        if let Some(result) = whole.steps.iter_mut().find(published) {
+            let files = || parts.iter().flat_map(|part| &part.files);
+            result.rows = parts.iter().map(|part| part.rows).sum();
+            result.bytes = files().map(|file| file.bytes).sum();
+            result.files = files().count();
         }
     }
     matches!(whole.ending, Ending::Published { .. }).then_some(whole)

@@ -63,6 +63,32 @@ pub struct Backfilled {
     pub days: Vec<Date>,
     /// What became of each, up to the first that was not published.
     pub outcomes: Vec<Outcome>,
+    /// The tables that would not keep some of the days, which were left out of those.
+    pub not_kept: Vec<NotKept>,
+}
+
+/// Days whose snapshots of a table would be gone with the version that ends the backfill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotKept {
+    /// The table.
+    pub model: NodeName,
+    /// For how many days before the newest it keeps snapshots.
+    pub keep_days: u32,
+    /// The days, in order.
+    pub days: Vec<Date>,
+}
+
+impl NotKept {
+    /// The tables of `graph` that were left out of days.
+    fn of(graph: &Graph, days: &[Date], outcomes: &[Outcome]) -> Vec<Self> {
+        let left_out = |model: &&Model, outcome: &Outcome| outcome.plan.not_kept.contains(&model.name);
+        let tables = graph.models().filter_map(|model| {
+            let of_days = days.iter().zip(outcomes);
+            let days = of_days.filter(|(_, outcome)| left_out(&model, outcome)).map(|(day, _)| *day);
+            Some(Self { model: model.name.clone(), keep_days: model.keep_days?, days: days.collect() })
+        });
+        tables.filter(|table| !table.days.is_empty()).collect()
+    }
 }
 
 impl Every {
@@ -110,13 +136,14 @@ impl BackfillRequest {
 /// Publishes the selected snapshots of each day that are missing or changed, a version a day or one for
 /// all, and the selected intervals between the first day and the last as one version.
 ///
-/// Days are computed several at once, as far as there is memory. Tables that keep no snapshots stay as they are: what a snapshot needs of them is computed as of its
-/// day and let go. Days whose snapshots are what this project and these sources give are passed over,
+/// Days are computed several at once, as far as there is memory. Tables that keep no snapshots stay as they
+/// are: what a snapshot needs of them is computed as of its day and let go. A snapshot that its table would
+/// not keep beside the newest is not built. Days whose snapshots are what this project and these sources give are passed over,
 /// so the same request goes on where one ended.
 ///
 /// # Errors
 ///
-/// Returns a request that names no day or no snapshot, and what keeps a day from being run; failed
+/// Returns a request that names no day or no snapshot, or only days that would not be kept, and what keeps a day from being run; failed
 /// models and broken rules are in the last outcome.
 pub async fn backfill(
     around: &Surroundings,
@@ -126,19 +153,26 @@ pub async fn backfill(
     let asked = context::asked(around, common)?;
     let days = request.days()?;
     let wanted = Wanted::of(&asked)?;
-    let mut filled = Backfilled { intervals: None, days: Vec::new(), outcomes: Vec::new() };
+    let mut filled =
+        Backfilled { intervals: None, days: Vec::new(), outcomes: Vec::new(), not_kept: Vec::new() };
     if wanted.intervals {
         let span = request.span(&asked.pipeline().time_zone)?;
         let common = Common { purpose: Purpose::Backfill, span: Some(span), ..common.clone() };
         let outcome = run(around, &common).await?.outcome;
         let goes_on = is_filled(&outcome);
         filled.intervals = Some(outcome);
-        if !goes_on || !wanted.snapshots {
+        if !goes_on || wanted.snapshots.is_empty() {
             return Ok(filled);
         }
     }
     let outcomes = filling::fill(around, common, &days, request.versions).await?;
-    Ok(Backfilled { days, outcomes, ..filled })
+    let not_kept = NotKept::of(&asked.graph, &days, &outcomes);
+    let is_idle = |table: &NotKept| table.days.len() == days.len();
+    let idle: Vec<&NotKept> = not_kept.iter().filter(|table| is_idle(table)).collect();
+    if !wanted.intervals && idle.len() == wanted.snapshots.len() {
+        return Err(no_day_kept(&idle).into());
+    }
+    Ok(Backfilled { days, outcomes, not_kept, ..filled })
 }
 
 /// Whether what was asked for is published.
@@ -148,7 +182,7 @@ const fn is_filled(outcome: &Outcome) -> bool {
 
 /// Which kinds of tables with a past are selected.
 struct Wanted {
-    snapshots: bool,
+    snapshots: Vec<NodeName>,
     intervals: bool,
 }
 
@@ -163,11 +197,22 @@ impl Wanted {
         };
         let models = || names.iter().filter_map(|name| graph.model(name));
         let wanted = Self {
-            snapshots: models().any(Model::is_snapshot),
+            snapshots: models().filter(|model| model.is_snapshot()).map(|model| model.name.clone()).collect(),
             intervals: models().any(Model::is_incremental),
         };
-        if wanted.snapshots || wanted.intervals { Ok(wanted) } else { Err(nothing_kept(graph).into()) }
+        if wanted.snapshots.is_empty() && !wanted.intervals {
+            return Err(nothing_kept(graph).into());
+        }
+        Ok(wanted)
     }
+}
+
+fn no_day_kept(tables: &[&NotKept]) -> Diagnostic {
+    let keeps = tables.iter().map(|table| format!("`{}` {} days", table.model, table.keep_days));
+    let keeps = keeps.collect::<Vec<_>>().join(", ");
+    let message = format!("none of these snapshots would be kept: before the newest, {keeps}");
+    let found = Diagnostic::error(code::BAD_REQUEST, message);
+    found.help("the first day of a month is always kept: begin with one; or keep more with `config: {keep: {days: 400}}`")
 }
 
 fn nothing_kept(graph: &Graph) -> Diagnostic {
