@@ -85,7 +85,7 @@ pub(super) fn while_computing(model: &Model, broken: &[Broken]) -> Vec<AuditResu
                 known.examples.extend(found.examples.iter().take(room).cloned());
             }
             None => {
-                results.push(AuditResult { help: implied_help(&found.check), ..result(&name, Some(found)) })
+                results.push(AuditResult { help: implied_help(&found.check), ..result(&name, Some(found)) });
             }
         }
     }

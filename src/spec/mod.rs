@@ -4,7 +4,9 @@
 //! against the JSON Schema that editors use too, and only then becomes typed. So every mistake
 //! of a file is found at once, and the schema people see is the schema that counts.
 
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
@@ -68,5 +70,14 @@ pub fn read<T: Written>(file: &SourceFile) -> Result<Spec<T>, Diagnostics> {
 #[must_use]
 pub fn schema<T: Written>() -> Json {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let settings = settings.with_transform(RecursiveTransform(limit_integers));
     settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// Says of whole numbers how large they can be, which `format` says to programs that know it.
+fn limit_integers(schema: &mut Schema) {
+    let is_unsigned = schema.get("format").and_then(Json::as_str) == Some("uint32");
+    if is_unsigned && schema.get("maximum").is_none() {
+        schema.insert("maximum".to_owned(), u32::MAX.into());
+    }
 }
