@@ -224,6 +224,22 @@ scored as (
         on
             p.snapshot_date = e.snapshot_date
             and p.customer_id = e.customer_id
+),
+
+-- The segment of each cell of scores.
+cells as (
+    select
+        r.score as r_score,
+        f.score as f_score,
+        m.score as m_score,
+        p.segment
+    from rfm_map as p
+    inner join (values (1), (2), (3), (4), (5)) as r (score)
+        on r.score between p.r_from and p.r_to
+    inner join (values (1), (2), (3), (4), (5)) as f (score)
+        on f.score between p.f_from and p.f_to
+    inner join (values (1), (2), (3), (4), (5)) as m (score)
+        on m.score between p.m_from and p.m_to
 )
 
 select
@@ -242,21 +258,11 @@ select
         cast(s.f_score as varchar),
         cast(s.m_score as varchar)
     ) as rfm_cell,
-    -- Ten cells of recency × frequency, disjoint and complete.
-    case
-        when s.r_score <= 2 and s.f_score <= 2 then 'Hibernating'
-        when s.r_score <= 2 and s.f_score <= 4 then 'At Risk'
-        when s.r_score <= 2 then 'Can''t Lose Them'
-        when s.r_score = 3 and s.f_score <= 2 then 'About To Sleep'
-        when s.r_score = 3 and s.f_score = 3 then 'Need Attention'
-        when s.r_score <= 4 and s.f_score >= 4 then 'Loyal Customers'
-        when s.r_score = 4 and s.f_score = 1 then 'Promising'
-        when s.r_score = 5 and s.f_score = 1 then 'New Customers'
-        when s.r_score >= 4 and s.f_score <= 3 then 'Potential Loyalists'
-        when s.r_score = 5 and s.f_score >= 4 then 'Champions'
-    end as segment,
+    c.segment,
     cast($rfm_tie_convention as varchar) as tie_convention,
     $rfm_window_days as window_days
 from measured as m
 inner join scored as s
     on m.snapshot_date = s.snapshot_date and m.customer_id = s.customer_id
+left join cells as c
+    on s.r_score = c.r_score and s.f_score = c.f_score and s.m_score = c.m_score

@@ -98,6 +98,7 @@ codes! {
     NOT_A_CONDITION = 230, Project, "a segment's rule that is not one condition on one row";
     NO_SEGMENT_FACTS = 231, Project, "segments without the model their rules look at";
     BAD_TIMING = 232, Project, "intervals that do not fit their model";
+    BROKEN_CONSTANT = 233, Project, "rows written in SQL that break their table's rules";
     BAD_MOVEMENT = 240, Project, "a movement that cannot be told of its table";
     // 03: the request
     BAD_REQUEST = 301, Project, "an argument that cannot be understood";

@@ -1,8 +1,10 @@
 //! `check`: everything that can be known without data.
 
+use super::scratch::Scratch;
 use super::{Common, Error, Surroundings, context, lock, test};
-use crate::diagnostic::Diagnostics;
-use crate::state;
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::plan::TypedGraph;
+use crate::{run, state};
 
 /// A project that was found sound.
 #[derive(Debug, Clone)]
@@ -50,6 +52,7 @@ pub async fn check(around: &Surroundings, common: &Common) -> Result<Checked, Er
         found.keep(test::check_unit_test(&typed, &state, test, times));
     }
     found.or_ok(())?;
+    constants(around, common, &typed).await?;
     Ok(Checked {
         pipeline: project.pipeline.name.to_string(),
         models: project.models.len(),
@@ -57,4 +60,18 @@ pub async fn check(around: &Surroundings, common: &Common) -> Result<Checked, Er
         warnings: state.warnings().cloned().collect(),
         schemas,
     })
+}
+
+/// Asks the rules of tables whose rows stand in the SQL: a map with gaps is found before any data is read.
+async fn constants(around: &Surroundings, common: &Common, typed: &TypedGraph) -> Result<(), Error> {
+    if !run::has_constant_rules(&typed.graph) {
+        return Ok(());
+    }
+    let scratch = Scratch::of(around, &(around.fresh_word)())?;
+    let engine = context::engine(around, common, Some(&typed.graph.project().pipeline), scratch.path())?;
+    let results = run::constant_rules(&engine, typed).await?;
+    let broken = results.iter().filter(|result| result.broken > 0);
+    let found =
+        broken.map(|result| Diagnostic { code: code::BROKEN_CONSTANT, ..test::broken(typed, result) });
+    Ok(found.collect::<Diagnostics>().or_ok(())?)
 }

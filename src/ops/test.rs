@@ -8,7 +8,7 @@ use super::scratch::Scratch;
 use super::{Common, Error, Surroundings, context, facts, lock};
 use crate::count::count;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::engine::{Engine, Typed};
+use crate::engine::{Bindings, Engine, Typed};
 use crate::graph::{Facts, Graph};
 use crate::ident::NodeName;
 use crate::interval::Instant;
@@ -138,10 +138,11 @@ async fn unit_tests(
     times: (Instant, Instant),
     report: &mut TestReport,
 ) -> Result<(), Error> {
-    let Bench { engine, typed, state, selected } = bench;
+    let Bench { engine, typed, selected, .. } = bench;
+    let constants = run::constant_rows(engine, typed).await?;
     let tests = &typed.graph.project().unit_tests;
     for test in tests.iter().filter(|test| selected.contains(&test.model.value)) {
-        let failure = match unit_test(engine, typed, state, test, times).await {
+        let failure = match unit_test(bench, &constants, test, times).await {
             Ok(outcome) => outcome.failure,
             Err(found) => found.sorted().into_iter().next(),
         };
@@ -152,14 +153,14 @@ async fn unit_tests(
 }
 
 async fn unit_test(
-    engine: &Engine,
-    typed: &TypedGraph,
-    state: &State,
+    bench: Bench<'_>,
+    constants: &Bindings,
     test: &UnitTest,
     times: (Instant, Instant),
 ) -> Result<run::UnitOutcome, Diagnostics> {
-    let Ready { model, query, inputs } = ready(typed, state, test, times)?;
-    run::unit_test(engine, test, model, &query, &inputs).await.map_err(|found| at_test(test, &found))
+    let Ready { model, query, inputs } = ready(bench.typed, bench.state, test, times)?;
+    let given = (&inputs, constants);
+    run::unit_test(bench.engine, test, model, &query, given).await.map_err(|found| at_test(test, &found))
 }
 
 /// Reads a unit test without running it.
@@ -249,7 +250,7 @@ async fn data_tests(bench: Bench<'_>, lake: &Lake, report: &mut TestReport) -> R
 }
 
 /// A broken rule as a finding at its place.
-fn broken(typed: &TypedGraph, result: &AuditResult) -> Diagnostic {
+pub(super) fn broken(typed: &TypedGraph, result: &AuditResult) -> Diagnostic {
     let model = typed.graph.model(&result.model);
     let audits = model.map(|model| model.audits.as_slice()).unwrap_or_default();
     let place = audits.iter().find(|audit| audit.name == result.audit).map(|audit| audit.place.clone());

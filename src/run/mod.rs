@@ -17,6 +17,7 @@ use crate::state::{self, State};
 mod audits;
 mod bindings;
 mod commit;
+mod constants;
 mod data;
 mod draft;
 mod freshness;
@@ -29,6 +30,7 @@ mod steps;
 mod unit;
 
 pub use commit::{promised, table_movement};
+pub use constants::{constant_rows, constant_rules, has_constant_rules};
 pub use data::data_tests;
 pub use draft::{Draft, Ground, draft};
 pub use freshness::{AgeStatus, SourceAge, ages};

@@ -58,7 +58,7 @@ pub fn read_unit_test(
 }
 
 /// Runs `test` with `typed`, its model's query typed with the test's parameters, over inputs of
-/// the given `schemas`.
+/// the given `schemas`; inputs among `constants` are as these where the test gives no rows of them.
 ///
 /// # Errors
 ///
@@ -68,9 +68,14 @@ pub async fn unit_test(
     test: &UnitTest,
     model: &Model,
     typed: &Typed,
-    schemas: &BTreeMap<TableName, SchemaRef>,
+    (schemas, constants): (&BTreeMap<TableName, SchemaRef>, &Bindings),
 ) -> Result<UnitOutcome, Diagnostics> {
-    let bindings = read_unit_test(test, typed, schemas)?;
+    let mut bindings = read_unit_test(test, typed, schemas)?;
+    for (table, rows) in constants.iter().filter(|(table, _)| !test.given.contains_key(table)) {
+        if let Some(bound) = bindings.get_mut(table) {
+            bound.clone_from(rows);
+        }
+    }
     let batches = engine.collect(typed, &bindings, None, engine.whole()).await?;
     let actual = ordered(&typed.schema, &batches, &model.contract)?;
     let failure = compare(test, &actual, &model.contract);
