@@ -12,8 +12,9 @@ use super::constants::{
     PAYMENT_COST_RATE, RETURN_DAYS, SPEND_P,
 };
 use super::customers::{Customer, Nature};
+use super::figures::{CLUSTER_PULL, CLUSTERS};
 use super::history::{DAY, History};
-use super::products::Range;
+use super::products::{Range, Rule};
 use super::purchases::Purchase;
 use super::streams::{Stream, between, float, happens, pick, whole};
 
@@ -106,23 +107,33 @@ impl Baskets {
         &self,
         purchase: &Purchase,
         nature: &Nature,
-        (range, history): (&Range, &History),
+        shelf: Shelf<'_>,
         stream: &mut Stream,
     ) -> Vec<Line> {
         let value = self.value.sample(stream) / nature.spend_rate;
         let extra = self.extra_lines.sample(stream).min(f64::from(MAX_LINES - 1));
         let shares = (0..=whole(extra)).map(|_| Exp1.sample(stream)).collect::<Vec<f64>>();
-        let total = shares.iter().sum::<f64>();
-        let year = history.year_of(purchase.ordered_at);
+        let total = shares.iter().sum::<f64>() * mean_response(nature.profile.elasticity);
+        let year = shelf.history.year_of(purchase.ordered_at);
+        let favoured = CLUSTERS.get(nature.profile.cluster).map(|cluster| cluster.0);
         let mut lines = Vec::with_capacity(shares.len());
+        let mut before = None;
         for (line_no, share) in (1..).zip(shares) {
-            let budget = whole(value * share / total);
-            let chosen = range.choose(purchase.ordered_at, year, budget, stream);
+            let depth = if happens(stream, DISCOUNT_SHARE) { pick(stream, DISCOUNT_DEPTHS) } else { 0.0 };
+            let budget = whole(value * share / total * response(nature.profile.elasticity, depth));
+            let follows = shelf.follows(before, stream);
+            let category = favoured.filter(|_| happens(stream, CLUSTER_PULL));
+            let chosen = match follows {
+                Some(place) => shelf.range.at(place, year),
+                None => shelf.range.choose(purchase.ordered_at, year, (budget, category), stream),
+            };
             let Some((product, unit_price)) = chosen else { continue };
+            before = Some(product.product_id);
             let quantity = whole(float(budget) / float(unit_price)).clamp(1, 9_999);
             let quantity = i32::try_from(quantity).unwrap_or(1);
-            let (discount_amount, coupon_amount) =
-                reductions(i64::from(quantity) * unit_price, purchase.campaign_id, stream);
+            let gross = i64::from(quantity) * unit_price;
+            let discount_amount = whole(float(gross) * depth);
+            let coupon_amount = coupon(gross - discount_amount, purchase.campaign_id, stream);
             lines.push(Line {
                 order_id: 0,
                 line_no,
@@ -138,13 +149,41 @@ impl Baskets {
     }
 }
 
-/// Discount and coupon of a line worth `gross`, all in cents.
-fn reductions(gross: i64, campaign_id: Option<i64>, stream: &mut Stream) -> (i64, i64) {
-    let depth = if happens(stream, DISCOUNT_SHARE) { pick(stream, DISCOUNT_DEPTHS) } else { 0.0 };
-    let discount = whole(float(gross) * depth);
+/// What baskets are filled from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shelf<'a> {
+    /// The products.
+    pub(super) range: &'a Range,
+    /// What is bought after what.
+    pub(super) rules: &'a [Rule],
+    /// The days.
+    pub(super) history: &'a History,
+}
+
+impl Shelf<'_> {
+    /// The place of the product that follows the one bought before, if one does.
+    fn follows(&self, before: Option<i64>, stream: &mut Stream) -> Option<usize> {
+        let place = usize::try_from(before? - 1).ok()?;
+        let rule = self.rules.iter().find(|rule| rule.one == place)?;
+        happens(stream, rule.chance).then_some(rule.other)
+    }
+}
+
+/// By how much a discount of `depth` raises the quantity.
+fn response(elasticity: f64, depth: f64) -> f64 {
+    if depth > 0.0 { (1.0 - depth).powf(-elasticity) } else { 1.0 }
+}
+
+/// The mean of [`response`] over all lines: divided by it, order values keep their mean.
+fn mean_response(elasticity: f64) -> f64 {
+    let raised = DISCOUNT_DEPTHS.iter().map(|(depth, share)| share * (response(elasticity, *depth) - 1.0));
+    1.0 + DISCOUNT_SHARE * raised.sum::<f64>()
+}
+
+/// What a coupon takes off `left` cents.
+fn coupon(left: i64, campaign_id: Option<i64>, stream: &mut Stream) -> i64 {
     let redeems = campaign_id.is_some() && happens(stream, COUPON_SHARE);
-    let coupon = if redeems { whole(float(gross - discount) * COUPON_DEPTH) } else { 0 };
-    (discount, coupon)
+    if redeems { whole(float(left) * COUPON_DEPTH) } else { 0 }
 }
 
 /// The order of `customer` with `lines`.

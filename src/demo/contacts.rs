@@ -4,11 +4,13 @@ use rand::Rng;
 use rand_distr::{Distribution, Exp1};
 
 use super::campaigns::Campaign;
+use super::chunk::Company;
 use super::constants::{
     Audience, CLAIMED_SHARE, Direction, NEW_DAYS, Programme, RATINGS, SERVICE_CALL_SHARE, SILENT_DAYS,
     Selection, Step, VISIT_SHARE,
 };
 use super::customers::{Customer, Origin};
+use super::figures::{CONTACT_DAYS, CONTACT_RESPONSE};
 use super::history::{DAY, HOUR, History};
 use super::purchases::{Purchase, Purchases, purchase};
 use super::streams::{Stream, between, float, happens, pick, whole};
@@ -65,6 +67,36 @@ pub(super) struct Contacts {
     pub(super) members: Vec<Member>,
     /// By customer, then time.
     pub(super) touches: Vec<Touch>,
+    /// Channels given up, and when.
+    pub(super) unsubscribed: Vec<(&'static str, i64)>,
+}
+
+/// What a campaign did that nobody can see.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// Contacts that may have brought an order.
+    pub(super) treated: i64,
+    /// Members who were not contacted.
+    pub(super) held_out: i64,
+    /// Orders that would not have been placed.
+    pub(super) orders: i64,
+    /// What was paid for these, in cents, before returns.
+    pub(super) sales: i64,
+}
+
+impl Tally {
+    /// Adds `other`.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.treated += other.treated;
+        self.held_out += other.held_out;
+        self.orders += other.orders;
+        self.sales += other.sales;
+    }
+}
+
+/// The tally of the campaign `campaign_id`; ids count from 1.
+pub(super) fn tally(tallies: &mut [Tally], campaign_id: i64) -> Option<&mut Tally> {
+    tallies.get_mut(usize::try_from(campaign_id - 1).ok()?)
 }
 
 /// One customer while the campaigns go by.
@@ -72,20 +104,35 @@ struct Walk<'a> {
     customer: &'a Customer,
     history: &'a History,
     orders: &'a mut Purchases,
-    unsubscribed: Vec<&'static str>,
+    /// Channels not permitted, or given up.
+    closed: Vec<&'static str>,
+    unsubscribed: Vec<(&'static str, i64)>,
+    treated_at: Vec<i64>,
     touches: Vec<Touch>,
+    tallies: &'a mut [Tally],
 }
 
-/// Leads `customer` through `campaigns`, in order of start: gives members and touches, and
-/// adds to `orders` those that a contact brought.
+/// Leads `customer` through the campaigns of `company`, in order of start: gives members and
+/// touches, and adds to `orders` those that a contact brought. Nobody is on a list whose channel
+/// is among `closed`.
 pub(super) fn contact(
-    customer: &Customer,
+    (company, customer): (&Company, &Customer),
     orders: &mut Purchases,
-    campaigns: &[Campaign],
-    history: &History,
+    closed: Vec<&'static str>,
+    tallies: &mut [Tally],
     stream: &mut Stream,
 ) -> Contacts {
-    let mut walk = Walk { customer, history, orders, unsubscribed: Vec::new(), touches: Vec::new() };
+    let (campaigns, history) = (company.campaigns.as_slice(), &company.history);
+    let mut walk = Walk {
+        customer,
+        history,
+        orders,
+        closed,
+        unsubscribed: Vec::new(),
+        treated_at: Vec::new(),
+        touches: Vec::new(),
+        tallies,
+    };
     let mut members = Vec::new();
     walk.acquisition(campaigns, stream);
     for campaign in campaigns {
@@ -99,7 +146,7 @@ pub(super) fn contact(
     }
     walk.service(stream);
     walk.touches.sort_by_key(|touch| touch.touched_at);
-    Contacts { members, touches: walk.touches }
+    Contacts { members, touches: walk.touches, unsubscribed: walk.unsubscribed }
 }
 
 impl Walk<'_> {
@@ -132,11 +179,15 @@ impl Walk<'_> {
         if day < self.customer.created_at || !self.is_in(programme.audience, day) {
             return None;
         }
-        if self.unsubscribed.contains(&programme.channel) || !happens(stream, programme.reach) {
+        if self.closed.contains(&programme.channel) || !happens(stream, programme.reach) {
             return None;
         }
         let is_held_out = happens(stream, holdout);
-        if !is_held_out {
+        if is_held_out {
+            if let Some(tally) = tally(self.tallies, campaign.campaign_id) {
+                tally.held_out += 1;
+            }
+        } else {
             self.treat(campaign, programme, day, stream);
         }
         Some(Member {
@@ -186,7 +237,8 @@ impl Walk<'_> {
         let step = Step { kind, direction: Direction::In, chance, within_hours: 24.0 };
         self.touches.push(self.touch(campaign, programme, &step, at));
         if kind == "unsubscribed" {
-            self.unsubscribed.push(programme.channel);
+            self.closed.push(programme.channel);
+            self.unsubscribed.push((programme.channel, at));
         }
         true
     }
@@ -203,12 +255,26 @@ impl Walk<'_> {
         let ordered_at = stream.random_range(start + HOUR..until) / 1_000_000 * 1_000_000;
         let has_left = self.orders.left_at.is_some_and(|left| left <= ordered_at);
         let has_bought = self.orders.made.first().is_some_and(|it| it.ordered_at < ordered_at);
-        let is_brought = happens(stream, programme.lift);
+        let is_brought = happens(stream, programme.lift * self.response(start));
+        if let Some(tally) = tally(self.tallies, campaign.campaign_id) {
+            tally.treated += 1;
+        }
         if is_brought && has_bought && !has_left && ordered_at < self.history.until() {
             let place = self.orders.made.partition_point(|it| it.ordered_at <= ordered_at);
             let order = purchase(ordered_at, Some(campaign.campaign_id), stream);
-            self.orders.made.insert(place, order);
+            self.orders.made.insert(place, Purchase { is_brought: true, ..order });
+            if let Some(tally) = tally(self.tallies, campaign.campaign_id) {
+                tally.orders += 1;
+            }
         }
+    }
+
+    /// What is left of an effect after the contacts of the last thirty days; counts one more.
+    fn response(&mut self, at: i64) -> f64 {
+        let recent = |before: &&i64| (at - CONTACT_DAYS * DAY..=at).contains(*before);
+        let contacts = self.treated_at.iter().filter(recent).count();
+        self.treated_at.push(at);
+        CONTACT_RESPONSE.get(contacts).or(CONTACT_RESPONSE.last()).copied().unwrap_or(1.0)
     }
 
     /// Contacts that belong to no campaign: visits before orders, service calls after them.

@@ -75,6 +75,19 @@ impl History {
         &self.years
     }
 
+    /// The first day of each month that begins in the history, as days since 1970-01-01.
+    pub(super) fn months(&self) -> Vec<i64> {
+        let first = self.first_day.first_of_month();
+        let months = (0..=HISTORY_YEARS * 12).filter_map(|month| first.checked_add(month.months()).ok());
+        let numbers = months.filter(|day| *day >= self.first_day && *day < self.until_day);
+        numbers.filter_map(day_number).collect()
+    }
+
+    /// The first day of each half-year of the history, as days since 1970-01-01.
+    pub(super) fn half_years(&self) -> Vec<i64> {
+        self.months().into_iter().step_by(6).collect()
+    }
+
     /// The year of the history, from 0, in which `instant` lies.
     pub(super) fn year_of(&self, instant: i64) -> usize {
         let day = instant.div_euclid(DAY);

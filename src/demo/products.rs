@@ -8,6 +8,7 @@ use super::constants::{
     BRANDS, CATEGORIES, COST_RISE, COST_SHARE, Durable, ESTABLISHED_SHARE, LOOKS, MIN_PRODUCTS,
     POPULARITY_OFFSET, PRICE_MEDIAN, PRICE_RANGE, PRICE_RISE, PRICE_SIGMA, PRODUCTS_AT_SCALE_1,
 };
+use super::figures::{RULE_CHANCES, RULE_STEP, RULES};
 use super::history::{DAY, History};
 use super::streams::{Entity, Stream, between, float, happens, pick, place, running_sums, stream, whole};
 
@@ -51,6 +52,10 @@ pub(super) struct ProductCost {
 pub(super) struct Range {
     products: Vec<Product>,
     popularity: Vec<f64>,
+    /// For each category the products and the running sums of their popularity.
+    categories: Vec<(Vec<usize>, Vec<f64>)>,
+    /// The places of products by popularity.
+    ranked: Vec<usize>,
 }
 
 impl Range {
@@ -58,11 +63,34 @@ impl Range {
     pub(super) fn new(seed: u64, scale: f64, history: &History) -> Self {
         let mut stream = stream(seed, Entity::Products, 0);
         let count = whole((PRODUCTS_AT_SCALE_1 * scale.sqrt()).max(MIN_PRODUCTS));
-        let products = (1..=count).map(|id| product(id, history, &mut stream)).collect();
+        let products = (1..=count).map(|id| product(id, history, &mut stream)).collect::<Vec<_>>();
         let mut ranks = (0..count).collect::<Vec<_>>();
         ranks.shuffle(&mut stream);
-        let weights = ranks.into_iter().map(|rank| 1.0 / (float(rank) + POPULARITY_OFFSET));
-        Self { products, popularity: running_sums(weights) }
+        let mut ranked = (0..ranks.len()).collect::<Vec<_>>();
+        ranked.sort_by_key(|at| ranks.get(*at));
+        let weights = ranks.iter().map(|rank| 1.0 / (float(*rank) + POPULARITY_OFFSET)).collect::<Vec<_>>();
+        let categories = CATEGORIES.iter().map(|category| of_category(category.0, &products, &weights));
+        let categories = categories.collect();
+        Self { products, popularity: running_sums(weights), categories, ranked }
+    }
+
+    /// Products and those bought after them, with the chance that they are the next line. Both
+    /// were there from the start.
+    pub(super) fn rules(&self, history: &History) -> Vec<Rule> {
+        let old = |at: &&usize| self.products.get(**at).is_some_and(|it| it.launched_at < history.start());
+        let ranked = self.ranked.iter().filter(old).copied().collect::<Vec<_>>();
+        let pairs = ranked.iter().zip(ranked.iter().skip(RULE_STEP)).take(RULES);
+        let chances = RULE_CHANCES.iter().cycle();
+        pairs
+            .zip(chances)
+            .map(|((one, other), chance)| Rule { one: *one, other: *other, chance: *chance })
+            .collect()
+    }
+
+    /// The product at `place`, with its price in cents in `year`.
+    pub(super) fn at(&self, place: usize, year: usize) -> Option<(&Product, i64)> {
+        let product = self.products.get(place)?;
+        Some((product, product.prices.get(year).copied().unwrap_or(product.list_price)))
     }
 
     /// The products by id.
@@ -76,18 +104,23 @@ impl Range {
     }
 
     /// A product one can buy in `instant`, drawn by popularity: the first of a few looks that
-    /// costs at most `budget` cents, else the cheapest of them; with its price in cents.
+    /// costs at most `budget` cents, else the cheapest of them; with its price in cents. With a
+    /// category only that one is looked at.
     pub(super) fn choose(
         &self,
         instant: i64,
         year: usize,
-        budget: i64,
+        (budget, category): (i64, Option<usize>),
         stream: &mut Stream,
     ) -> Option<(&Product, i64)> {
         let mut best: Option<(&Product, i64)> = None;
+        let shelf = category.and_then(|category| self.categories.get(category)).filter(|it| !it.0.is_empty());
         for _ in 0..LOOKS {
-            let Some(product) = self.products.get(place(stream, &self.popularity)) else { continue };
-            let price = product.prices.get(year).copied().unwrap_or(product.list_price);
+            let looked_at = match shelf {
+                None => Some(place(stream, &self.popularity)),
+                Some((places, sums)) => places.get(place(stream, sums)).copied(),
+            };
+            let Some((product, price)) = looked_at.and_then(|place| self.at(place, year)) else { continue };
             if product.launched_at > instant || best.is_some_and(|(_, least)| least <= price) {
                 continue;
             }
@@ -99,6 +132,23 @@ impl Range {
         // The first product is never launched late, so that there is always one to buy.
         best.or_else(|| self.products.first().map(|product| (product, product.list_price)))
     }
+}
+
+/// What is bought after what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule {
+    /// The place of the product that comes first.
+    pub(super) one: usize,
+    /// The place of the one that follows.
+    pub(super) other: usize,
+    /// The chance that it is the next line.
+    pub(super) chance: f64,
+}
+
+fn of_category(category: &str, products: &[Product], weights: &[f64]) -> (Vec<usize>, Vec<f64>) {
+    let members = products.iter().zip(weights).enumerate().filter(|(_, (it, _))| it.category == category);
+    let (places, weights): (Vec<_>, Vec<_>) = members.map(|(at, (_, weight))| (at, *weight)).unzip();
+    (places, running_sums(weights))
 }
 
 fn product(product_id: i64, history: &History, stream: &mut Stream) -> Product {

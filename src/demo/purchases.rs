@@ -7,10 +7,12 @@
 use rand::Rng;
 use rand_distr::{Distribution, Exp1};
 
+use super::Assumptions;
 use super::constants::{MAX_ORDERS, SALES_CHANNELS};
 use super::customers::{Customer, Nature};
+use super::figures::{COMEBACK, EARLY_DROPOUT, EVEN_GAPS};
 use super::history::{DAY, History};
-use super::streams::{Stream, happens, pick};
+use super::streams::{Stream, between, happens, pick};
 
 /// One order, before anybody knows what is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(super) struct Purchase {
     pub(super) sales_channel: &'static str,
     /// The campaign it names.
     pub(super) campaign_id: Option<i64>,
+    /// Whether the campaign brought it: it would not have been placed.
+    pub(super) is_brought: bool,
 }
 
 /// The orders of one customer.
@@ -36,7 +40,7 @@ pub(super) struct Purchases {
 pub(super) fn purchases(
     customer: &Customer,
     nature: &Nature,
-    history: &History,
+    (history, assumptions): (&History, Assumptions),
     stream: &mut Stream,
 ) -> Purchases {
     let first = customer.created_at + stream.random_range(60..3_600) * 1_000_000;
@@ -47,25 +51,51 @@ pub(super) fn purchases(
     found.made.push(purchase(first, None, stream));
     let mut trade = history.trade_until(first);
     while found.made.len() < MAX_ORDERS {
-        let gap: f64 = Exp1.sample(stream);
-        trade += gap / nature.rate;
+        trade += gap(assumptions, stream) / nature.rate;
         let Some(day) = history.day_of_trade(trade) else { break };
         let moment = history.moment_in(day, stream);
         // On the day of arrival an order still follows the first one.
         let moment = if moment <= first { last_of_day(day, first) } else { moment };
         found.made.push(purchase(moment, None, stream));
-        if happens(stream, nature.dropout) {
-            found.left_at = Some(moment);
-            break;
+        if !happens(stream, dropout(assumptions, nature, found.made.len() - 1)) {
+            continue;
+        }
+        match comeback(assumptions, stream) {
+            Some(silence) => trade += silence,
+            None => {
+                found.left_at = Some(moment);
+                break;
+            }
         }
     }
     found.made.sort_by_key(|purchase| purchase.ordered_at);
     found
 }
 
+/// Average days to the next order at a rate of one.
+fn gap(assumptions: Assumptions, stream: &mut Stream) -> f64 {
+    let mut exponential = || -> f64 { Exp1.sample(stream) };
+    match assumptions {
+        Assumptions::Held => exponential(),
+        Assumptions::Broken => (0..EVEN_GAPS).map(|_| exponential()).sum::<f64>() / f64::from(EVEN_GAPS),
+    }
+}
+
+/// The chance that repeat purchase number `repeat` is the last one.
+fn dropout(assumptions: Assumptions, nature: &Nature, repeat: usize) -> f64 {
+    let is_early = assumptions == Assumptions::Broken && repeat <= EARLY_DROPOUT.0;
+    if is_early { nature.dropout * EARLY_DROPOUT.1 } else { nature.dropout }
+}
+
+/// Average days after which one who left comes back, which only breaks the assumptions.
+fn comeback(assumptions: Assumptions, stream: &mut Stream) -> Option<f64> {
+    let comes = assumptions == Assumptions::Broken && happens(stream, COMEBACK.0);
+    comes.then(|| between(stream, COMEBACK.1, COMEBACK.2))
+}
+
 /// An order in `ordered_at` that names `campaign_id`.
 pub(super) fn purchase(ordered_at: i64, campaign_id: Option<i64>, stream: &mut Stream) -> Purchase {
-    Purchase { ordered_at, sales_channel: pick(stream, SALES_CHANNELS), campaign_id }
+    Purchase { ordered_at, sales_channel: pick(stream, SALES_CHANNELS), campaign_id, is_brought: false }
 }
 
 fn last_of_day(day: i64, first: i64) -> i64 {
