@@ -1,6 +1,5 @@
 //! Cases that somebody worked on, and questionnaires from both sides.
 
-use super::constants::PROGRAMMES;
 use super::figures::{CASE_KINDS, CASE_SHARE, DRIVERS, JUDGED_SHARE, VALID_SHARE};
 use super::history::DAY;
 use super::life::{Records, Scene, later, next_id};
@@ -79,11 +78,10 @@ impl Scene<'_> {
 
     /// What the customer answers when a survey campaign asked and they rated.
     fn asked(&self, stream: &mut Stream, records: &mut Records) {
-        let purpose = PROGRAMMES.iter().find(|it| it.kind == "survey").map(|it| it.channel);
         let surveys = &self.company.surveys;
         for touch in self.touches {
             let is_survey = touch.campaign_id.is_some_and(|id| surveys.contains(&id));
-            if touch.kind != "rated" || !is_survey || Some(touch.channel) != purpose {
+            if touch.kind != "rated" || !is_survey {
                 continue;
             }
             let survey_id = self.survey((touch.touched_at, "customer", Some(touch.touch_id)), records);

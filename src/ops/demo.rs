@@ -23,6 +23,9 @@ const TRUTH: &str = "demo/truth";
 /// What the sources are, for the next call: written before and, with sizes, after making them.
 const RECORD: &str = "demo/world.json";
 
+/// Raised when the same request gives another world, so that an old one is made again.
+const EDITION: u32 = 2;
+
 /// Which demo to make.
 #[derive(Debug, Clone)]
 pub struct DemoRequest {
@@ -167,6 +170,8 @@ fn common(request: &DemoRequest) -> Common {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Record {
     made_by: String,
+    #[serde(default)]
+    edition: u32,
     seed: u64,
     scale: f64,
     until: String,
@@ -179,6 +184,7 @@ impl Record {
     fn of(world: &World) -> Self {
         Self {
             made_by: format!("goodwill {}", env!("CARGO_PKG_VERSION")),
+            edition: EDITION,
             seed: world.seed,
             scale: world.scale,
             until: world.until.to_string(),
@@ -365,7 +371,9 @@ mod tests {
         write_project(folder.path(), &later, Some(&wanted)).expect("kept");
         assert_eq!(std::fs::read_to_string(&model).expect("read"), "select 1");
         let pipeline = folder.path().join("pipelines/customer_intelligence.yml");
-        assert!(std::fs::read_to_string(&pipeline).expect("read").contains("\nas_of: 2026-02-01\n"));
+        let text = std::fs::read_to_string(&pipeline).expect("read");
+        assert!(text.contains("\nas_of: 2026-02-01\n"));
+        assert_eq!(text.matches("/, ingested_at: ingested_at}\n").count(), LATE.len());
     }
 
     #[test]
@@ -382,6 +390,8 @@ mod tests {
         let wanted = Record::of(&World::default());
         let made = Record { sources: Some(Vec::new()), ..wanted.clone() };
         assert!(made.is_of(&wanted));
-        assert!(!made.is_of(&Record { seed: 7, ..wanted }));
+        assert!(!made.is_of(&Record { seed: 7, ..wanted.clone() }));
+        assert!(!made.is_of(&Record { edition: 0, ..wanted.clone() }));
+        assert!(!made.is_of(&Record { assumptions: Assumptions::Broken, ..wanted }));
     }
 }
