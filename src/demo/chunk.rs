@@ -16,7 +16,7 @@ use super::history::{DAY, History};
 use super::life::{Records, Scene, later, loaded, next_id};
 use super::products::{Range, Rule};
 use super::profile::Profile;
-use super::purchases::{Purchase, purchases};
+use super::purchases::{Purchase, Purchases, mistaken, purchases};
 use super::records::Status;
 use super::rows::At;
 use super::streams::{Entity, Stream, happens, stream};
@@ -188,16 +188,8 @@ pub(super) fn chunk(company: &Company, places: Span<i64>) -> Chunk {
 
 /// All that `customer` does; ids begin at `first_id` in each table of the chunk.
 fn live(company: &Company, customer: &Customer, first_id: i64, streams: &mut Streams, made: &mut Chunk) {
-    let profile = Profile::draw(&mut streams.profiles);
-    let nature = company.natures.draw(company.assumptions, profile, &mut streams.natures);
-    let time = (&company.history, company.assumptions);
-    let mut orders = purchases(customer, &nature, time, &mut streams.purchases);
-    let permits = PERMISSIONS.map(|(channel, share)| (channel, happens(&mut streams.people, share)));
-    let closed = permits.into_iter().filter(|(_, permits)| !permits).map(|(channel, _)| channel);
-    let closed = closed.collect::<Vec<_>>();
-    let tallies = &mut made.tallies;
-    let mut contacts =
-        contact((company, customer), &mut orders, closed.clone(), tallies, &mut streams.contacts);
+    let Course { nature, closed, orders, mut contacts } =
+        course(company, customer, streams, &mut made.tallies);
     let from = (made.orders.len(), made.lines.len(), made.contacts.touches.len());
     for (touch_id, touch) in (next_id(first_id, &made.contacts.touches)..).zip(&mut contacts.touches) {
         touch.touch_id = touch_id;
@@ -206,6 +198,12 @@ fn live(company: &Company, customer: &Customer, first_id: i64, streams: &mut Str
     made.contacts.touches.append(&mut contacts.touches);
     for purchase in &orders.made {
         sell(company, (customer, &nature, purchase), first_id, streams, made);
+        if happens(&mut streams.statuses, CANCELLED_SHARE / (1.0 - CANCELLED_SHARE)) {
+            let again = mistaken(purchase, &mut streams.statuses);
+            if again.ordered_at < company.history.until() {
+                sell(company, (customer, &nature, &again), first_id, streams, made);
+            }
+        }
     }
     let scene = Scene {
         company,
@@ -225,6 +223,28 @@ fn live(company: &Company, customer: &Customer, first_id: i64, streams: &mut Str
         let touch_id = next_id(first_id, &made.contacts.touches);
         made.contacts.touches.push(Touch { touch_id, ..touch });
     }
+}
+
+/// When a customer orders and is contacted.
+struct Course {
+    nature: Nature,
+    /// Channels not permitted on arrival.
+    closed: Vec<&'static str>,
+    orders: Purchases,
+    contacts: Contacts,
+}
+
+fn course(company: &Company, customer: &Customer, streams: &mut Streams, tallies: &mut [Tally]) -> Course {
+    let profile = Profile::draw(&mut streams.profiles);
+    let nature = company.natures.draw(company.assumptions, profile, &mut streams.natures);
+    let time = (&company.history, company.assumptions);
+    let mut orders = purchases(customer, &nature, time, &mut streams.purchases);
+    let permits = PERMISSIONS.map(|(channel, share)| (channel, happens(&mut streams.people, share)));
+    let closed = permits.into_iter().filter(|(_, permits)| !permits).map(|(channel, _)| channel);
+    let closed = closed.collect::<Vec<_>>();
+    let who = (company, customer, &nature);
+    let contacts = contact(who, &mut orders, closed.clone(), tallies, &mut streams.contacts);
+    Course { nature, closed, orders, contacts }
 }
 
 /// Fills one order, and tells what became of it.
@@ -273,7 +293,7 @@ fn status(
     stream: &mut Stream,
     records: &mut Records,
 ) -> Fate {
-    let is_cancelled = happens(stream, CANCELLED_SHARE);
+    let is_cancelled = purchase.is_mistaken;
     let paid_at = later(purchase.ordered_at + 1_000_000, 0.02, stream);
     let (end, status) = if is_cancelled {
         (later(paid_at + 1_000_000, 1.2, stream), "cancelled")

@@ -1,4 +1,9 @@
 //! Whom the campaigns reached, what happened, and the orders that came of it.
+//!
+//! A contact raises the customer's rate of orders by a share of it for as long as the campaign's
+//! lookback: the orders it brings are a Poisson process beside the customer's own, and after each of
+//! them, as after any other, the customer may leave for good. So all orders together are still
+//! BG/NBD, at the rate the customer has with the contacts that come over an average one.
 
 use rand::Rng;
 use rand_distr::{Distribution, Exp1};
@@ -9,10 +14,10 @@ use super::constants::{
     Audience, CLAIMED_SHARE, Direction, NEW_DAYS, Programme, RATINGS, SERVICE_CALL_SHARE, SILENT_DAYS,
     Selection, Step, VISIT_SHARE,
 };
-use super::customers::{Customer, Origin};
+use super::customers::{Customer, Nature, Origin};
 use super::figures::{CONTACT_DAYS, CONTACT_RESPONSE};
 use super::history::{DAY, HOUR, History};
-use super::purchases::{Purchase, Purchases, purchase};
+use super::purchases::{Purchase, Purchases, day_of, own_rate, purchase};
 use super::streams::{Stream, between, float, happens, pick, whole};
 
 /// A customer on the list of a campaign.
@@ -78,7 +83,7 @@ pub(super) struct Tally {
     pub(super) treated: i64,
     /// Members who were not contacted.
     pub(super) held_out: i64,
-    /// Orders that would not have been placed.
+    /// Orders that would not have been placed then.
     pub(super) orders: i64,
     /// What was paid for these, in cents, before returns.
     pub(super) sales: i64,
@@ -102,6 +107,7 @@ pub(super) fn tally(tallies: &mut [Tally], campaign_id: i64) -> Option<&mut Tall
 /// One customer while the campaigns go by.
 struct Walk<'a> {
     customer: &'a Customer,
+    nature: &'a Nature,
     history: &'a History,
     orders: &'a mut Purchases,
     /// Channels not permitted, or given up.
@@ -116,7 +122,7 @@ struct Walk<'a> {
 /// touches, and adds to `orders` those that a contact brought. Nobody is on a list whose channel
 /// is among `closed`.
 pub(super) fn contact(
-    (company, customer): (&Company, &Customer),
+    (company, customer, nature): (&Company, &Customer, &Nature),
     orders: &mut Purchases,
     closed: Vec<&'static str>,
     tallies: &mut [Tally],
@@ -125,6 +131,7 @@ pub(super) fn contact(
     let (campaigns, history) = (company.campaigns.as_slice(), &company.history);
     let mut walk = Walk {
         customer,
+        nature,
         history,
         orders,
         closed,
@@ -144,6 +151,7 @@ pub(super) fn contact(
             Selection::Open => walk.open(campaign, programme, stream),
         }
     }
+    walk.count_brought();
     walk.service(stream);
     walk.touches.sort_by_key(|touch| touch.touched_at);
     Contacts { members, touches: walk.touches, unsubscribed: walk.unsubscribed }
@@ -243,7 +251,7 @@ impl Walk<'_> {
         true
     }
 
-    /// Adds the order the contact brought, if it did, and lets own orders name the campaign.
+    /// Adds the orders the contact brought, and lets own orders name the campaign.
     fn sell(&mut self, campaign: &Campaign, programme: &Programme, start: i64, stream: &mut Stream) {
         let until = start + i64::from(programme.lookback_days) * DAY;
         for order in &mut self.orders.made {
@@ -252,18 +260,49 @@ impl Walk<'_> {
                 order.campaign_id = Some(campaign.campaign_id);
             }
         }
-        let ordered_at = stream.random_range(start + HOUR..until) / 1_000_000 * 1_000_000;
-        let has_left = self.orders.left_at.is_some_and(|left| left <= ordered_at);
-        let has_bought = self.orders.made.first().is_some_and(|it| it.ordered_at < ordered_at);
-        let is_brought = happens(stream, programme.lift * self.response(start));
         if let Some(tally) = tally(self.tallies, campaign.campaign_id) {
             tally.treated += 1;
         }
-        if is_brought && has_bought && !has_left && ordered_at < self.history.until() {
-            let place = self.orders.made.partition_point(|it| it.ordered_at <= ordered_at);
-            let order = purchase(ordered_at, Some(campaign.campaign_id), stream);
-            self.orders.made.insert(place, Purchase { is_brought: true, ..order });
-            if let Some(tally) = tally(self.tallies, campaign.campaign_id) {
+        let rate = own_rate(self.nature) * programme.uplift * self.response(start);
+        let end = self.history.trade_until(until.min(self.history.until()));
+        let mut trade = self.history.trade_until(start);
+        while rate > 0.0 {
+            let gap: f64 = Exp1.sample(stream);
+            trade += gap / rate;
+            let day = if trade < end { self.history.day_of_trade(trade) } else { None };
+            let Some(day) = day else { break };
+            let ordered_at = self.history.moment_in(day, stream).max(start + HOUR);
+            self.bring(campaign, ordered_at, stream);
+        }
+    }
+
+    /// Adds an order in `ordered_at`, or on the first day after it on which there is none, unless the
+    /// customer has not begun to buy by then, or has left.
+    fn bring(&mut self, campaign: &Campaign, ordered_at: i64, stream: &mut Stream) {
+        let made = &mut self.orders.made;
+        let mut ordered_at = ordered_at;
+        while made.iter().any(|it| day_of(it.ordered_at) == day_of(ordered_at)) {
+            ordered_at += DAY;
+        }
+        let order = purchase(ordered_at, Some(campaign.campaign_id), stream);
+        let leaves = happens(stream, self.nature.dropout);
+        let has_begun = made.first().is_some_and(|it| it.ordered_at < ordered_at);
+        let has_left = self.orders.left_at.is_some_and(|left| left <= ordered_at);
+        if !has_begun || has_left || ordered_at >= self.history.until() {
+            return;
+        }
+        let place = made.partition_point(|it| it.ordered_at <= ordered_at);
+        made.insert(place, Purchase { is_brought: true, ..order });
+        if leaves {
+            made.truncate(place + 1);
+            self.orders.left_at = Some(ordered_at);
+        }
+    }
+
+    /// Counts the orders that were brought, now that no later one makes the customer leave earlier.
+    fn count_brought(&mut self) {
+        for campaign in self.orders.made.iter().filter(|it| it.is_brought).filter_map(|it| it.campaign_id) {
+            if let Some(tally) = tally(self.tallies, campaign) {
                 tally.orders += 1;
             }
         }

@@ -46,7 +46,10 @@ pub(super) const OPPORTUNITY_SHARE: f64 = 0.08;
 /// Share of opportunities that are won.
 pub(super) const WON_SHARE: f64 = 0.4;
 
-/// Share of orders that are cancelled within thirty hours.
+/// By which share contacts raise the orders of an average customer: what the programmes make of
+/// it, as a test shows.
+pub(super) const MEAN_UPLIFT: f64 = 0.048;
+/// Share of orders that are mistaken, and cancelled within thirty hours.
 pub(super) const CANCELLED_SHARE: f64 = 0.015;
 /// Share of orders after which somebody has to work on a case.
 pub(super) const CASE_SHARE: f64 = 0.03;
@@ -55,9 +58,14 @@ pub(super) const CASE_KINDS: &[(&str, f64)] =
     &[("question", 0.45), ("complaint", 0.3), ("fault", 0.15), ("return", 0.1)];
 /// Share of complaints, faults and returns where the customer was right.
 pub(super) const VALID_SHARE: f64 = 0.7;
+/// Share of closed cases after which the customer is asked, and what a case in which they were right
+/// and one in which they were not add to the answer.
+pub(super) const ASKED_AFTER_CASE: (f64, f64, f64) = (0.25, -1.5, -0.5);
 /// What makes satisfaction, with the weight of each: all are standard normal.
 pub(super) const DRIVERS: [(&str, f64); 4] =
     [("quality", 0.5), ("price", 0.3), ("service", 0.6), ("delivery", 0.2)];
+/// Which of them is service.
+pub(super) const SERVICE: usize = 2;
 /// Share of firms that their representative judges each half-year.
 pub(super) const JUDGED_SHARE: f64 = 0.25;
 
@@ -158,6 +166,8 @@ pub(super) const CLUSTERS: &[(usize, f64)] = &[(0, 0.35), (2, 0.25), (5, 0.22), 
 pub(super) const CLUSTER_PULL: f64 = 0.3;
 /// Pairs of products of which the second one is bought after the first.
 pub(super) const RULES: usize = 12;
+/// The highest list price of both: few orders are too small for them.
+pub(super) const RULE_PRICE: i64 = 1_500;
 /// How far behind the first the second one is in popularity.
 pub(super) const RULE_STEP: usize = 20;
 /// Chance that the line after the first one is the second one.

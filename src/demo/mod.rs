@@ -14,6 +14,8 @@
 //!
 //! **Memory:** one chunk and one row group a source for each thread, at every scale.
 
+#[cfg(test)]
+mod assumptions;
 mod baskets;
 mod behaviour;
 mod broken;

@@ -4,11 +4,12 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_distr::{Distribution, StandardNormal};
 
+use super::baskets::units;
 use super::constants::{
-    BRANDS, CATEGORIES, COST_RISE, COST_SHARE, Durable, ESTABLISHED_SHARE, LOOKS, MIN_PRODUCTS,
-    POPULARITY_OFFSET, PRICE_MEDIAN, PRICE_RANGE, PRICE_RISE, PRICE_SIGMA, PRODUCTS_AT_SCALE_1,
+    BRANDS, CATEGORIES, COST_RISE, COST_SHARE, Durable, ESTABLISHED_SHARE, LAST_LOOKS, LOOKS, MAX_UNITS,
+    MIN_PRODUCTS, POPULARITY_OFFSET, PRICE_MEDIAN, PRICE_RANGE, PRICE_RISE, PRICE_SIGMA, PRODUCTS_AT_SCALE_1,
 };
-use super::figures::{RULE_CHANCES, RULE_STEP, RULES};
+use super::figures::{RULE_CHANCES, RULE_PRICE, RULE_STEP, RULES};
 use super::history::{DAY, History};
 use super::streams::{Entity, Stream, between, float, happens, pick, place, running_sums, stream, whole};
 
@@ -77,8 +78,9 @@ impl Range {
     /// Products and those bought after them, with the chance that they are the next line. Both
     /// were there from the start.
     pub(super) fn rules(&self, history: &History) -> Vec<Rule> {
-        let old = |at: &&usize| self.products.get(**at).is_some_and(|it| it.launched_at < history.start());
-        let ranked = self.ranked.iter().filter(old).copied().collect::<Vec<_>>();
+        let is_apt = |it: &Product| it.launched_at < history.start() && it.list_price <= RULE_PRICE;
+        let apt = |at: &&usize| self.products.get(**at).is_some_and(is_apt);
+        let ranked = self.ranked.iter().filter(apt).copied().collect::<Vec<_>>();
         let pairs = ranked.iter().zip(ranked.iter().skip(RULE_STEP)).take(RULES);
         let chances = RULE_CHANCES.iter().cycle();
         pairs
@@ -103,34 +105,64 @@ impl Range {
         self.products.iter().flat_map(|product| costs_of(product, history)).collect()
     }
 
-    /// A product one can buy in `instant`, drawn by popularity: the first of a few looks that
-    /// costs at most `budget` cents, else the cheapest of them; with its price in cents. With a
-    /// category only that one is looked at.
+    /// A product one can buy in `instant`, with its price in cents, drawn by popularity: the first
+    /// of a few looks that is within the budget, else the cheapest of them; as the last of an order,
+    /// the one that leaves the least of the budget over.
     pub(super) fn choose(
         &self,
         instant: i64,
         year: usize,
-        (budget, category): (i64, Option<usize>),
+        want: Want,
         stream: &mut Stream,
     ) -> Option<(&Product, i64)> {
         let mut best: Option<(&Product, i64)> = None;
-        let shelf = category.and_then(|category| self.categories.get(category)).filter(|it| !it.0.is_empty());
-        for _ in 0..LOOKS {
+        let shelf = want.category.and_then(|at| self.categories.get(at)).filter(|it| !it.0.is_empty());
+        for _ in 0..if want.is_last { LAST_LOOKS } else { LOOKS } {
             let looked_at = match shelf {
                 None => Some(place(stream, &self.popularity)),
                 Some((places, sums)) => places.get(place(stream, sums)).copied(),
             };
             let Some((product, price)) = looked_at.and_then(|place| self.at(place, year)) else { continue };
-            if product.launched_at > instant || best.is_some_and(|(_, least)| least <= price) {
+            let is_better = best.is_none_or(|(_, other)| want.regret(price) < want.regret(other));
+            if product.launched_at > instant || !is_better {
                 continue;
             }
             best = Some((product, price));
-            if price <= budget {
+            if want.is_met(price) {
                 break;
             }
         }
         // The first product is never launched late, so that there is always one to buy.
         best.or_else(|| self.products.first().map(|product| (product, product.list_price)))
+    }
+}
+
+/// What a customer looks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Want {
+    /// What there is to spend, in cents.
+    pub(super) budget: i64,
+    /// The only category looked at, as a place in `CATEGORIES`.
+    pub(super) category: Option<usize>,
+    /// Whether it is the last line of the order.
+    pub(super) is_last: bool,
+}
+
+impl Want {
+    /// Whether a product at `price` will do.
+    fn is_met(&self, price: i64) -> bool {
+        if self.is_last { self.regret(price) <= (false, self.budget / 100) } else { price <= self.budget }
+    }
+
+    /// How little a product at `price` fits: first whether it takes more of them than anybody wants,
+    /// then what is over or missing.
+    fn regret(&self, price: i64) -> (bool, i64) {
+        let quantity = i64::from(units(self.budget, price));
+        if self.is_last {
+            (quantity > MAX_UNITS, (quantity * price - self.budget).abs())
+        } else {
+            (false, price)
+        }
     }
 }
 

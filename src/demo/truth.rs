@@ -12,7 +12,7 @@ use super::chunk::Company;
 use super::contacts::Tally;
 use super::figures::{
     BEHAVIOURS, CANCELLED_SHARE, CLUSTERS, COMEBACK, CONTACT_RESPONSE, CONTRACT_CHURN, DRIVERS,
-    EARLY_DROPOUT, ELASTICITY, EVEN_GAPS, Role, SPEND_OF_RATE, TWO_RATES,
+    EARLY_DROPOUT, ELASTICITY, EVEN_GAPS, MEAN_UPLIFT, Role, SPEND_OF_RATE, TWO_RATES,
 };
 use super::rows::{Cents, Row};
 use super::table::{Side, Table};
@@ -46,7 +46,7 @@ fn campaigns(company: &Company, tallies: &[Tally]) -> Vec<CampaignTruth> {
         Some(CampaignTruth {
             campaign_id: campaign.campaign_id,
             channel: programme.channel,
-            lift: programme.lift,
+            uplift: programme.uplift,
             treated: tally.treated,
             incremental_orders: tally.orders,
             incremental_sales: Cents(tally.sales),
@@ -122,11 +122,13 @@ pub(super) fn document(
         "assumptions": if world.assumptions == Assumptions::Held { "held" } else { "broken" },
         "customers": company.customers,
         "purchases": {
-            "process": "BG/NBD in average days: gaps are exponential, the chance to leave follows each repeat purchase",
+            "process": "BG/NBD in days: gaps are exponential, the chance to leave follows each repeat purchase",
+            "seen_in": "all orders but cancelled ones, those of one day as one; age in whole days from the first order to the end",
             "rate": {"shape": of::RATE_SHAPE, "alpha_days": of::RATE_ALPHA_DAYS},
             "dropout": {"a": of::DROPOUT_A, "b": of::DROPOUT_B},
             "never_buys": of::NEVER_BUYS,
             "cancelled_share": CANCELLED_SHARE,
+            "rate_includes_uplift_by_contacts": MEAN_UPLIFT,
             "if_assumptions_are_broken": {
                 "gaps_are_sums_of_exponentials": EVEN_GAPS,
                 "rates_times_one_of": [TWO_RATES.0, TWO_RATES.1],
@@ -138,7 +140,7 @@ pub(super) fn document(
             },
         },
         "spend": {
-            "process": "gamma-gamma, list value of an order in cents",
+            "process": "gamma-gamma, what is paid for an order after discounts and coupons, before returns, in cents",
             "p": of::SPEND_P, "q": of::SPEND_Q, "gamma_cents": of::SPEND_GAMMA,
         },
         "contracts": {"process": "shifted beta-geometric, monthly", "a": CONTRACT_CHURN.0, "b": CONTRACT_CHURN.1},

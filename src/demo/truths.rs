@@ -32,7 +32,7 @@ rows! {
     CampaignTruth of TruthCampaigns {
         campaign_id: i64,
         channel: &'static str,
-        lift: f64,
+        uplift: f64,
         treated: i64,
         incremental_orders: i64,
         incremental_sales: Cents,

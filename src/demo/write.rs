@@ -22,6 +22,8 @@ use super::table::{Side, Table};
 
 /// Rows of a row group, as in everything we publish.
 const ROW_GROUP_ROWS: usize = 122_880;
+/// As in what is published.
+const ZSTD_LEVEL: i32 = 3;
 /// What the files name as their maker; no version, so that bytes outlive one.
 const MADE_BY: &str = "goodwill demo";
 const LOCK: &str = ".lock";
@@ -189,8 +191,9 @@ impl Part {
 fn properties() -> WriterProperties {
     WriterProperties::builder()
         .set_created_by(MADE_BY.to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(None)
         .build()
 }
 

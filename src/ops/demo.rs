@@ -24,7 +24,7 @@ const TRUTH: &str = "demo/truth";
 const RECORD: &str = "demo/world.json";
 
 /// Raised when the same request gives another world, so that an old one is made again.
-const EDITION: u32 = 2;
+const EDITION: u32 = 3;
 
 /// Which demo to make.
 #[derive(Debug, Clone)]
