@@ -20,7 +20,7 @@ pub(super) const IDS_PER_CUSTOMER: i64 = 2_000;
 /// Share of customers who arrive while the company opens.
 pub(super) const OPENING_SHARE: f64 = 0.3;
 /// Length of the opening.
-pub(super) const OPENING_DAYS: f64 = 90.0;
+pub(super) const OPENING_DAYS: i64 = 90;
 /// Share of customers who register and never buy.
 pub(super) const NEVER_BUYS: f64 = 0.04;
 /// Share of customers who buy for a business.
@@ -91,7 +91,7 @@ pub(super) const DROPOUT_A: f64 = 0.7;
 pub(super) const DROPOUT_B: f64 = 4.0;
 /// The most baseline orders of one customer; the rates above stay far below it.
 pub(super) const MAX_ORDERS: usize = 600;
-/// List value of an order, before discounts: shape `p` of gamma-gamma.
+/// What is paid for an order, after discounts and coupons: shape `p` of gamma-gamma.
 pub(super) const SPEND_P: f64 = 5.0;
 /// Spread of spend levels between customers: `q` of gamma-gamma.
 pub(super) const SPEND_Q: f64 = 4.0;
@@ -101,9 +101,13 @@ pub(super) const SPEND_GAMMA: f64 = 4_200.0;
 pub(super) const EXTRA_LINES: f64 = 1.25;
 /// The most lines of one order.
 pub(super) const MAX_LINES: i32 = 30;
-/// Trade in each month against the average month, January first.
-pub(super) const MONTH_WEIGHTS: [f64; 12] =
-    [0.86, 0.82, 0.93, 0.95, 0.98, 0.94, 0.90, 0.88, 0.97, 1.03, 1.27, 1.47];
+/// New customers on a day of each month after the opening, January first, against each other.
+pub(super) const ARRIVAL_MONTH_WEIGHTS: [f64; 12] =
+    [0.7, 0.6, 0.8, 0.9, 0.9, 0.8, 0.7, 0.7, 0.9, 1.1, 1.8, 2.1];
+/// The category that is in season in each month, as a place in `CATEGORIES`, January first.
+pub(super) const SEASONS: [usize; 12] = [6, 6, 4, 4, 4, 1, 1, 1, 5, 5, 7, 7];
+/// Share of lines that come from the category in season.
+pub(super) const SEASON_PULL: f64 = 0.15;
 /// Trade on each day of the week against the average day, Monday first.
 pub(super) const WEEKDAY_WEIGHTS: [f64; 7] = [0.92, 0.90, 0.93, 0.98, 1.14, 1.28, 0.85];
 /// Trade in each hour of the day (UTC), midnight first.
@@ -143,11 +147,11 @@ pub(super) const LINE_RETURN_SHARE: f64 = 0.045;
 pub(super) const RETURN_DAYS: (f64, f64) = (3.0, 30.0);
 
 /// Median list price.
-pub(super) const PRICE_MEDIAN: f64 = 1_450.0;
+pub(super) const PRICE_MEDIAN: f64 = 1_150.0;
 /// Standard deviation of the logarithm of list prices.
 pub(super) const PRICE_SIGMA: f64 = 0.85;
 /// The lowest and the highest list price.
-pub(super) const PRICE_RANGE: (i64, i64) = (95, 49_900);
+pub(super) const PRICE_RANGE: (i64, i64) = (49, 49_900);
 /// Unit cost as a share of the list price: the least and the most.
 pub(super) const COST_SHARE: (f64, f64) = (0.42, 0.78);
 /// What prices rise each year of the history.
@@ -160,6 +164,10 @@ pub(super) const ESTABLISHED_SHARE: f64 = 0.8;
 pub(super) const POPULARITY_OFFSET: f64 = 10.0;
 /// How many products a customer looks at to find one within the budget of the line.
 pub(super) const LOOKS: u32 = 6;
+/// How many a customer looks at to find one that leaves less than a hundredth of the budget over.
+pub(super) const LAST_LOOKS: u32 = 60;
+/// Units of the last product of an order beyond which another product is looked for.
+pub(super) const MAX_UNITS: i64 = 12;
 /// Categories: name, what a product is called, its share of the range, and whether it is durable.
 pub(super) const CATEGORIES: &[(&str, &str, f64, Durable)] = &[
     ("groceries", "Pantry Box", 0.22, Durable::No),
@@ -277,8 +285,8 @@ pub(super) struct Programme {
     pub(super) selection: Selection,
     /// Share of the audience that is on the list, or comes.
     pub(super) reach: f64,
-    /// True chance that a contact brings one order that would not have been placed.
-    pub(super) lift: f64,
+    /// By which share a contact raises the rate of orders for as long as the lookback.
+    pub(super) uplift: f64,
     /// Cost of one contact.
     pub(super) contact_cost: i64,
     /// What a person who wants no more does after the first contact, and the chance of it.
@@ -327,7 +335,7 @@ const PLAIN: Programme = Programme {
     audience: Audience::Everyone,
     selection: Selection::Listed { holdout: 0.1 },
     reach: 0.1,
-    lift: 0.0,
+    uplift: 0.0,
     contact_cost: 1,
     refusal: ("unsubscribed", 0.004),
     steps: EMAIL,
@@ -335,13 +343,13 @@ const PLAIN: Programme = Programme {
 
 /// The programmes, most frequent first.
 pub(super) const PROGRAMMES: &[Programme] = &[
-    Programme { name: "Newsletter", first_day: 9, reach: 0.12, lift: 0.004, ..PLAIN },
+    Programme { name: "Newsletter", first_day: 9, reach: 0.12, uplift: 0.1, ..PLAIN },
     Programme {
         name: "Goes well with",
         purpose: "cross_sell",
         audience: Audience::Active(365),
         reach: 0.15,
-        lift: 0.01,
+        uplift: 0.15,
         ..PLAIN
     },
     Programme {
@@ -353,7 +361,7 @@ pub(super) const PROGRAMMES: &[Programme] = &[
         audience: Audience::Silent(SILENT_DAYS),
         selection: Selection::Listed { holdout: 0.2 },
         reach: 0.25,
-        lift: 0.02,
+        uplift: 0.4,
         ..PLAIN
     },
     Programme {
@@ -367,7 +375,7 @@ pub(super) const PROGRAMMES: &[Programme] = &[
         lookback_days: 30,
         audience: Audience::Active(365),
         reach: 0.25,
-        lift: 0.025,
+        uplift: 0.25,
         contact_cost: 85,
         refusal: ("refused", 0.002),
         steps: LETTER,
@@ -383,7 +391,7 @@ pub(super) const PROGRAMMES: &[Programme] = &[
         lookback_days: 30,
         audience: Audience::Business,
         reach: 0.3,
-        lift: 0.06,
+        uplift: 1.0,
         contact_cost: 450,
         refusal: ("refused", 0.12),
         steps: CALL,
@@ -400,7 +408,7 @@ pub(super) const PROGRAMMES: &[Programme] = &[
         lookback_days: 45,
         audience: Audience::Active(365),
         reach: 0.04,
-        lift: 0.05,
+        uplift: 0.3,
         contact_cost: 900,
         refusal: ("refused", 0.05),
         steps: MEETING,
@@ -417,7 +425,7 @@ pub(super) const PROGRAMMES: &[Programme] = &[
         lookback_days: 60,
         audience: Audience::Business,
         reach: 0.2,
-        lift: 0.05,
+        uplift: 0.5,
         contact_cost: 1_200,
         refusal: ("refused", 0.05),
         steps: MEETING,
@@ -448,7 +456,7 @@ pub(super) const PROGRAMMES: &[Programme] = &[
         lookback_days: 30,
         selection: Selection::Open,
         reach: 0.08,
-        lift: 0.01,
+        uplift: 0.15,
         contact_cost: 22,
         refusal: ("refused", 0.0),
         steps: VISIT,
@@ -465,7 +473,7 @@ pub(super) const PROGRAMMES: &[Programme] = &[
         lookback_days: 30,
         selection: Selection::Open,
         reach: 0.08,
-        lift: 0.01,
+        uplift: 0.15,
         contact_cost: 48,
         refusal: ("refused", 0.0),
         steps: VISIT,

@@ -1,16 +1,23 @@
 //! Whom the campaigns reached, what happened, and the orders that came of it.
+//!
+//! A contact raises the customer's rate of orders by a share of it for as long as the campaign's
+//! lookback: the orders it brings are a Poisson process beside the customer's own, and after each of
+//! them, as after any other, the customer may leave for good. So all orders together are still
+//! BG/NBD, at the rate the customer has with the contacts that come over an average one.
 
 use rand::Rng;
 use rand_distr::{Distribution, Exp1};
 
 use super::campaigns::Campaign;
+use super::chunk::Company;
 use super::constants::{
     Audience, CLAIMED_SHARE, Direction, NEW_DAYS, Programme, RATINGS, SERVICE_CALL_SHARE, SILENT_DAYS,
     Selection, Step, VISIT_SHARE,
 };
-use super::customers::{Customer, Origin};
+use super::customers::{Customer, Nature, Origin};
+use super::figures::{CONTACT_DAYS, CONTACT_RESPONSE};
 use super::history::{DAY, HOUR, History};
-use super::purchases::{Purchase, Purchases, purchase};
+use super::purchases::{Purchase, Purchases, day_of, own_rate, purchase};
 use super::streams::{Stream, between, float, happens, pick, whole};
 
 /// A customer on the list of a campaign.
@@ -65,27 +72,74 @@ pub(super) struct Contacts {
     pub(super) members: Vec<Member>,
     /// By customer, then time.
     pub(super) touches: Vec<Touch>,
+    /// Channels given up, and when.
+    pub(super) unsubscribed: Vec<(&'static str, i64)>,
+}
+
+/// What a campaign did that nobody can see.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// Contacts that may have brought an order.
+    pub(super) treated: i64,
+    /// Members who were not contacted.
+    pub(super) held_out: i64,
+    /// Orders that would not have been placed then.
+    pub(super) orders: i64,
+    /// What was paid for these, in cents, before returns.
+    pub(super) sales: i64,
+}
+
+impl Tally {
+    /// Adds `other`.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.treated += other.treated;
+        self.held_out += other.held_out;
+        self.orders += other.orders;
+        self.sales += other.sales;
+    }
+}
+
+/// The tally of the campaign `campaign_id`; ids count from 1.
+pub(super) fn tally(tallies: &mut [Tally], campaign_id: i64) -> Option<&mut Tally> {
+    tallies.get_mut(usize::try_from(campaign_id - 1).ok()?)
 }
 
 /// One customer while the campaigns go by.
 struct Walk<'a> {
     customer: &'a Customer,
+    nature: &'a Nature,
     history: &'a History,
     orders: &'a mut Purchases,
-    unsubscribed: Vec<&'static str>,
+    /// Channels not permitted, or given up.
+    closed: Vec<&'static str>,
+    unsubscribed: Vec<(&'static str, i64)>,
+    treated_at: Vec<i64>,
     touches: Vec<Touch>,
+    tallies: &'a mut [Tally],
 }
 
-/// Leads `customer` through `campaigns`, in order of start: gives members and touches, and
-/// adds to `orders` those that a contact brought.
+/// Leads `customer` through the campaigns of `company`, in order of start: gives members and
+/// touches, and adds to `orders` those that a contact brought. Nobody is on a list whose channel
+/// is among `closed`.
 pub(super) fn contact(
-    customer: &Customer,
+    (company, customer, nature): (&Company, &Customer, &Nature),
     orders: &mut Purchases,
-    campaigns: &[Campaign],
-    history: &History,
+    closed: Vec<&'static str>,
+    tallies: &mut [Tally],
     stream: &mut Stream,
 ) -> Contacts {
-    let mut walk = Walk { customer, history, orders, unsubscribed: Vec::new(), touches: Vec::new() };
+    let (campaigns, history) = (company.campaigns.as_slice(), &company.history);
+    let mut walk = Walk {
+        customer,
+        nature,
+        history,
+        orders,
+        closed,
+        unsubscribed: Vec::new(),
+        treated_at: Vec::new(),
+        touches: Vec::new(),
+        tallies,
+    };
     let mut members = Vec::new();
     walk.acquisition(campaigns, stream);
     for campaign in campaigns {
@@ -97,9 +151,10 @@ pub(super) fn contact(
             Selection::Open => walk.open(campaign, programme, stream),
         }
     }
+    walk.count_brought();
     walk.service(stream);
     walk.touches.sort_by_key(|touch| touch.touched_at);
-    Contacts { members, touches: walk.touches }
+    Contacts { members, touches: walk.touches, unsubscribed: walk.unsubscribed }
 }
 
 impl Walk<'_> {
@@ -132,11 +187,15 @@ impl Walk<'_> {
         if day < self.customer.created_at || !self.is_in(programme.audience, day) {
             return None;
         }
-        if self.unsubscribed.contains(&programme.channel) || !happens(stream, programme.reach) {
+        if self.closed.contains(&programme.channel) || !happens(stream, programme.reach) {
             return None;
         }
         let is_held_out = happens(stream, holdout);
-        if !is_held_out {
+        if is_held_out {
+            if let Some(tally) = tally(self.tallies, campaign.campaign_id) {
+                tally.held_out += 1;
+            }
+        } else {
             self.treat(campaign, programme, day, stream);
         }
         Some(Member {
@@ -186,12 +245,13 @@ impl Walk<'_> {
         let step = Step { kind, direction: Direction::In, chance, within_hours: 24.0 };
         self.touches.push(self.touch(campaign, programme, &step, at));
         if kind == "unsubscribed" {
-            self.unsubscribed.push(programme.channel);
+            self.closed.push(programme.channel);
+            self.unsubscribed.push((programme.channel, at));
         }
         true
     }
 
-    /// Adds the order the contact brought, if it did, and lets own orders name the campaign.
+    /// Adds the orders the contact brought, and lets own orders name the campaign.
     fn sell(&mut self, campaign: &Campaign, programme: &Programme, start: i64, stream: &mut Stream) {
         let until = start + i64::from(programme.lookback_days) * DAY;
         for order in &mut self.orders.made {
@@ -200,15 +260,60 @@ impl Walk<'_> {
                 order.campaign_id = Some(campaign.campaign_id);
             }
         }
-        let ordered_at = stream.random_range(start + HOUR..until) / 1_000_000 * 1_000_000;
-        let has_left = self.orders.left_at.is_some_and(|left| left <= ordered_at);
-        let has_bought = self.orders.made.first().is_some_and(|it| it.ordered_at < ordered_at);
-        let is_brought = happens(stream, programme.lift);
-        if is_brought && has_bought && !has_left && ordered_at < self.history.until() {
-            let place = self.orders.made.partition_point(|it| it.ordered_at <= ordered_at);
-            let order = purchase(ordered_at, Some(campaign.campaign_id), stream);
-            self.orders.made.insert(place, order);
+        if let Some(tally) = tally(self.tallies, campaign.campaign_id) {
+            tally.treated += 1;
         }
+        let rate = own_rate(self.nature) * programme.uplift * self.response(start);
+        let end = self.history.trade_until(until.min(self.history.until()));
+        let mut trade = self.history.trade_until(start);
+        while rate > 0.0 {
+            let gap: f64 = Exp1.sample(stream);
+            trade += gap / rate;
+            let day = if trade < end { self.history.day_of_trade(trade) } else { None };
+            let Some(day) = day else { break };
+            let ordered_at = self.history.moment_in(day, stream).max(start + HOUR);
+            self.bring(campaign, ordered_at, stream);
+        }
+    }
+
+    /// Adds an order in `ordered_at`, or on the first day after it on which there is none, unless the
+    /// customer has not begun to buy by then, or has left.
+    fn bring(&mut self, campaign: &Campaign, ordered_at: i64, stream: &mut Stream) {
+        let made = &mut self.orders.made;
+        let mut ordered_at = ordered_at;
+        while made.iter().any(|it| day_of(it.ordered_at) == day_of(ordered_at)) {
+            ordered_at += DAY;
+        }
+        let order = purchase(ordered_at, Some(campaign.campaign_id), stream);
+        let leaves = happens(stream, self.nature.dropout);
+        let has_begun = made.first().is_some_and(|it| it.ordered_at < ordered_at);
+        let has_left = self.orders.left_at.is_some_and(|left| left <= ordered_at);
+        if !has_begun || has_left || ordered_at >= self.history.until() {
+            return;
+        }
+        let place = made.partition_point(|it| it.ordered_at <= ordered_at);
+        made.insert(place, Purchase { is_brought: true, ..order });
+        if leaves {
+            made.truncate(place + 1);
+            self.orders.left_at = Some(ordered_at);
+        }
+    }
+
+    /// Counts the orders that were brought, now that no later one makes the customer leave earlier.
+    fn count_brought(&mut self) {
+        for campaign in self.orders.made.iter().filter(|it| it.is_brought).filter_map(|it| it.campaign_id) {
+            if let Some(tally) = tally(self.tallies, campaign) {
+                tally.orders += 1;
+            }
+        }
+    }
+
+    /// What is left of an effect after the contacts of the last thirty days; counts one more.
+    fn response(&mut self, at: i64) -> f64 {
+        let recent = |before: &&i64| (at - CONTACT_DAYS * DAY..=at).contains(*before);
+        let contacts = self.treated_at.iter().filter(recent).count();
+        self.treated_at.push(at);
+        CONTACT_RESPONSE.get(contacts).or(CONTACT_RESPONSE.last()).copied().unwrap_or(1.0)
     }
 
     /// Contacts that belong to no campaign: visits before orders, service calls after them.

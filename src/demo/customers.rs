@@ -5,6 +5,7 @@ use std::ops::Range;
 use rand::Rng;
 use rand_distr::{Beta, Distribution, Gamma};
 
+use super::Assumptions;
 use super::campaigns::Campaign;
 use super::constants::{
     ACQUISITION_COST, AGE_YEARS, BUSINESS_SHARE, CAMPAIGN_ACQUIRED_SHARE, COMPANY_SIZES, DROPOUT_A,
@@ -12,7 +13,9 @@ use super::constants::{
     RATE_SHAPE, REFERRAL_INCENTIVE, REFERRED_SHARE, REGIONS, SALES_REPS, SAME_FIRM, SPEND_GAMMA, SPEND_Q,
     STORES, UNKNOWN_ATTRIBUTE, WOULD_HAVE_COME_ANYWAY,
 };
+use super::figures::{BEHAVIOURS, Role, SPEND_OF_RATE, TWO_RATES};
 use super::history::History;
+use super::profile::Profile;
 use super::streams::{Stream, float, happens, pick};
 
 /// One customer, as the company knows them.
@@ -116,6 +119,8 @@ pub(super) struct Nature {
     pub(super) dropout: f64,
     /// Rate of the gamma distribution of the value of an order, per cent of money.
     pub(super) spend_rate: f64,
+    /// What is behind it.
+    pub(super) profile: Profile,
 }
 
 /// The distributions that natures come from.
@@ -136,14 +141,43 @@ impl Natures {
         })
     }
 
-    /// The next nature of `stream`.
-    pub(super) fn draw(&self, stream: &mut Stream) -> Nature {
-        Nature {
-            buys: !happens(stream, NEVER_BUYS),
-            rate: self.rate.sample(stream),
-            dropout: self.dropout.sample(stream),
-            spend_rate: self.spend.sample(stream),
+    /// The next nature of `stream`, for a customer behind whom is `profile`.
+    ///
+    /// A cause that half of the customers meet leaves the distribution of all rates as it is:
+    /// of two draws those who met it have the greater, the others the lesser. The densities
+    /// `2Ff` and `2(1-F)f` are `f` on average, so what the methods assume of rates still holds.
+    pub(super) fn draw(&self, assumptions: Assumptions, profile: Profile, stream: &mut Stream) -> Nature {
+        let traits = profile.traits;
+        let buys = !happens(stream, NEVER_BUYS);
+        let repeat = cause(Role::CausesRepeat, [traits.saves_recipes, traits.activated_card], stream);
+        let mut rate = caused(&self.rate, repeat, stream);
+        let churn = cause(Role::CausesChurn, [traits.had_late_delivery, traits.had_open_complaint], stream);
+        let dropout = caused(&self.dropout, churn, stream);
+        let mut spend_rate = self.spend.sample(stream);
+        if assumptions == Assumptions::Broken {
+            rate *= if happens(stream, 0.5) { TWO_RATES.0 } else { TWO_RATES.1 };
+            spend_rate *= (rate * RATE_ALPHA_DAYS / RATE_SHAPE).max(0.01).powf(SPEND_OF_RATE);
         }
+        Nature { buys, rate, dropout, spend_rate, profile }
+    }
+}
+
+/// Which of two causes a customer answers to, and whether they met it; `None` if to neither.
+fn cause(role: Role, met: [bool; 2], stream: &mut Stream) -> Option<bool> {
+    let mut left = stream.random::<f64>();
+    let strengths = BEHAVIOURS.iter().filter(|(_, is, _)| *is == role).map(|(_, _, strength)| strength);
+    strengths.zip(met).find_map(|(strength, met)| {
+        left -= strength;
+        (left < 0.0).then_some(met)
+    })
+}
+
+fn caused(of: &impl Distribution<f64>, met: Option<bool>, stream: &mut Stream) -> f64 {
+    let (one, other) = (of.sample(stream), of.sample(stream));
+    match met {
+        None => one,
+        Some(true) => one.max(other),
+        Some(false) => one.min(other),
     }
 }
 

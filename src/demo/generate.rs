@@ -1,5 +1,7 @@
 //! Makes all sources of a world: chunks of customers by several threads, each part by one.
 
+use std::collections::BTreeMap;
+use std::iter;
 use std::ops::Range as Span;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,12 +11,16 @@ use std::thread;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 
+use super::broken::{Counts, Originals};
+use super::catalogue::Catalogue;
 use super::chunk::{Chunk, Company, chunk};
 use super::constants::{CUSTOMERS_AT_SCALE_1, MAX_SCALE};
+use super::contacts::Tally;
+use super::rows::Row;
 use super::streams::whole;
-use super::tables::{self, Table};
-use super::write::{Draft, Part};
-use super::{DemoError, Progress, SourceSummary, World};
+use super::table::{Side, Table};
+use super::write::{Draft, Part, Written};
+use super::{DemoError, Progress, SourceSummary, World, tables, truth};
 
 /// Threads that make parts.
 const THREADS: usize = 2;
@@ -23,11 +29,12 @@ const CHUNK_CUSTOMERS: i64 = 1_000;
 /// The most chunks in a part: 25,000 customers, about 250,000 lines and 500,000 touches.
 const PART_CHUNKS: i64 = 25;
 
-/// Makes the sources of `world` in `folder`: one folder a source, `orders/part-00000.parquet`.
+/// Makes `world` in `folder`: `sources/orders/part-00000.parquet` and the like, one folder a
+/// source, and `truth/` beside it.
 ///
-/// The folder must be absent or empty; it appears whole at the end, or not at all. `progress`
-/// hears of every chunk, on the calling thread. The answer names every source once, in a fixed
-/// order.
+/// Both folders must be absent or empty; each appears whole at the end or not at all, the sources
+/// last. `progress` hears of every chunk, on the calling thread. The answer names every source
+/// once, in a fixed order.
 ///
 /// # Errors
 ///
@@ -76,8 +83,63 @@ impl Layout {
 /// What a thread tells the calling thread.
 enum Message {
     Chunk { customers: u64, rows: u64 },
-    Part(Vec<SourceSummary>),
+    Part(Made),
     Failed(DemoError),
+}
+
+/// What was made so far. Sums alone: the order in which parts end leaves no trace.
+#[derive(Debug, Default)]
+struct Made {
+    sizes: BTreeMap<Table, (u64, u64)>,
+    broken: Counts,
+    tallies: Vec<Tally>,
+}
+
+impl Made {
+    fn wrote(&mut self, file: Written) {
+        let size = self.sizes.entry(file.table).or_default();
+        *size = (size.0 + file.rows, size.1 + file.bytes);
+    }
+
+    fn tell(&mut self, tallies: &[Tally]) {
+        self.tallies.resize(tallies.len().max(self.tallies.len()), Tally::default());
+        self.tallies.iter_mut().zip(tallies).for_each(|(sum, it)| sum.add(it));
+    }
+
+    fn add(&mut self, other: Self) {
+        for (table, (rows, bytes)) in other.sizes {
+            self.wrote(Written { table, rows, bytes });
+        }
+        for (kind, rows) in other.broken {
+            *self.broken.entry(kind).or_default() += rows;
+        }
+        self.tell(&other.tallies);
+    }
+
+    fn rows(&self) -> BTreeMap<Table, u64> {
+        self.sizes.iter().map(|(table, (rows, _))| (*table, *rows)).collect()
+    }
+
+    fn summaries(&self) -> Vec<SourceSummary> {
+        let summary = |table: Table| {
+            let (rows, bytes) = self.sizes.get(&table).copied().unwrap_or_default();
+            SourceSummary { name: table.name(), rows, bytes }
+        };
+        Side::Source.tables().map(summary).collect()
+    }
+}
+
+/// The two folders in the making.
+struct Drafts {
+    sources: Draft,
+    truth: Draft,
+}
+
+impl Drafts {
+    fn part(&self, table: Table, number: usize) -> Result<Part, DemoError> {
+        let draft = if table.side() == Side::Source { &self.sources } else { &self.truth };
+        draft.part(table, number)
+    }
 }
 
 pub(super) fn generate_as(
@@ -87,26 +149,34 @@ pub(super) fn generate_as(
     progress: &dyn Fn(Progress),
 ) -> Result<Vec<SourceSummary>, DemoError> {
     let company = Company::new(world, layout.customers, layout.chunk_customers)?;
-    let draft = Draft::begin(folder)?;
-    let mut made = catalogue(&company, &draft)?;
+    let begin = |side: Side| Draft::begin(&folder.join(side.folder()), side);
+    let drafts = Drafts { sources: begin(Side::Source)?, truth: begin(Side::Truth)? };
+    let mut made = catalogue(&company, &drafts)?;
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         let (sender, messages) = channel();
         for _ in 0..layout.threads.max(1) {
-            let (sender, company, draft, next) = (sender.clone(), &company, &draft, &next);
-            scope.spawn(move || work(company, layout, draft, next, &sender));
+            let (sender, company, drafts, next) = (sender.clone(), &company, &drafts, &next);
+            scope.spawn(move || work(company, layout, drafts, next, &sender));
         }
         drop(sender);
         listen(&company, &messages, &next, &mut made, progress)
     })?;
-    draft.publish()?;
-    Ok(sums(&made))
+    let told = truth::tables(&company, &made.tallies, &made.broken);
+    for (table, batch) in told.map_err(|(table, cause)| DemoError::encode(table)(cause))? {
+        made.wrote(write(&drafts, table, &[batch])?);
+    }
+    let document = truth::document(world, &company, &made.rows(), &made.broken);
+    drafts.truth.file("world.json", format!("{document:#}\n").as_bytes())?;
+    drafts.truth.publish()?;
+    drafts.sources.publish()?;
+    Ok(made.summaries())
 }
 
 /// Takes parts until there are none, or until another thread failed.
-fn work(company: &Company, layout: &Layout, draft: &Draft, next: &AtomicUsize, sender: &Sender<Message>) {
+fn work(company: &Company, layout: &Layout, drafts: &Drafts, next: &AtomicUsize, sender: &Sender<Message>) {
     while let Some((number, places)) = take(layout, next) {
-        let message = match part(company, draft, number, places, sender) {
+        let message = match part(company, drafts, number, places, sender) {
             Ok(made) => Message::Part(made),
             Err(cause) => Message::Failed(cause),
         };
@@ -127,11 +197,11 @@ fn listen(
     company: &Company,
     messages: &Receiver<Message>,
     next: &AtomicUsize,
-    made: &mut Vec<SourceSummary>,
+    made: &mut Made,
     progress: &dyn Fn(Progress),
 ) -> Result<(), DemoError> {
     let customers = u64::try_from(company.customers).unwrap_or_default();
-    let rows = made.iter().map(|source| source.rows).sum();
+    let rows = made.rows().values().sum();
     let mut now = Progress { customers_done: 0, customers, rows };
     let mut failed = None;
     for message in messages {
@@ -141,7 +211,7 @@ fn listen(
                 now.rows += rows;
                 progress(now);
             }
-            Message::Part(sources) => made.extend(sources),
+            Message::Part(part) => made.add(part),
             Message::Failed(cause) => {
                 next.store(usize::MAX, Ordering::Relaxed);
                 failed = failed.or(Some(cause));
@@ -151,60 +221,96 @@ fn listen(
     failed.map_or(Ok(()), Err)
 }
 
-fn sums(made: &[SourceSummary]) -> Vec<SourceSummary> {
-    let sum = |table: Table| {
-        let name = table.name();
-        let parts = || made.iter().filter(|part| part.name == name);
-        let rows = parts().map(|part| part.rows).sum();
-        SourceSummary { name, rows, bytes: parts().map(|part| part.bytes).sum() }
-    };
-    Table::ALL.map(sum).to_vec()
-}
-
 /// Writes the sources that do not grow with the customers.
-fn catalogue(company: &Company, draft: &Draft) -> Result<Vec<SourceSummary>, DemoError> {
+fn catalogue(company: &Company, drafts: &Drafts) -> Result<Made, DemoError> {
     let costs = company.range.costs(&company.history);
+    let more = Catalogue::of(company, &mut company.catalogue_stream());
+    let until = company.history.until();
     let batches = [
         (Table::Products, tables::products(company.range.products())),
         (Table::ProductCosts, tables::product_costs(&costs)),
-        (Table::Campaigns, tables::campaigns(&company.campaigns, company.history.until())),
+        (Table::Campaigns, tables::campaigns(&company.campaigns, until)),
+        (Table::ProductNeeds, Row::batch(&more.answers)),
+        (Table::CampaignSteps, Row::batch(&more.steps)),
+        (Table::CampaignCosts, Row::batch(&more.costs)),
+        (Table::CampaignProducts, Row::batch(&more.promotions)),
+        (Table::Market, Row::batch(&more.market)),
+        (Table::Expenses, Row::batch(&more.expenses)),
+        (Table::SalesReps, Row::batch(&more.reps)),
+        (Table::Targets, Row::batch(&more.targets)),
     ];
-    let write = |(table, batch): (Table, Result<RecordBatch, ArrowError>)| {
-        let mut part = draft.part(table, 0)?;
-        part.append(&batch.map_err(DemoError::encode(table))?)?;
-        part.finish()
+    let batch = |(table, batch): (Table, Result<RecordBatch, ArrowError>)| {
+        Ok((table, batch.map_err(DemoError::encode(table))?))
     };
-    batches.into_iter().map(write).collect()
+    let batches = batches.into_iter().map(batch).collect::<Result<Vec<_>, DemoError>>()?;
+    let originals = Originals { part: 0, batches: &batches, until };
+    let mut made = Made::default();
+    for (table, batch) in &batches {
+        let rows = u64::try_from(batch.num_rows()).unwrap_or_default();
+        let broken = originals.broken(*table, rows, &mut made.broken).map_err(DemoError::encode(*table))?;
+        let batches = iter::once(batch.clone()).chain(broken).collect::<Vec<_>>();
+        made.wrote(write(drafts, *table, &batches)?);
+    }
+    Ok(made)
 }
 
-/// Writes part `number` of every source that grows with the customers.
+/// Writes a table of one file.
+fn write(drafts: &Drafts, table: Table, batches: &[RecordBatch]) -> Result<Written, DemoError> {
+    let mut part = drafts.part(table, 0)?;
+    for batch in batches {
+        part.append(batch)?;
+    }
+    part.finish()
+}
+
+/// Writes part `number` of every table that grows with the customers.
 fn part(
     company: &Company,
-    draft: &Draft,
+    drafts: &Drafts,
     number: usize,
     places: Span<i64>,
     sender: &Sender<Message>,
-) -> Result<Vec<SourceSummary>, DemoError> {
-    let mut parts =
-        Chunk::TABLES.iter().map(|table| draft.part(*table, number)).collect::<Result<Vec<_>, _>>()?;
+) -> Result<Made, DemoError> {
+    let mut parts = Chunk::tables().map(|table| drafts.part(table, number)).collect::<Result<Vec<_>, _>>()?;
+    let mut made = Made::default();
+    let mut originals = Vec::new();
     let mut first = places.start;
     while first < places.end {
         let last = places.end.min(first + company.chunk_customers);
-        let rows = append(&chunk(company, first..last), &mut parts)?;
+        let chunk = chunk(company, first..last);
+        let batches = batches(&chunk)?;
+        let rows = append(&batches, &mut parts)?;
+        made.tell(&chunk.tallies);
+        if originals.is_empty() {
+            originals = batches;
+        }
         let customers = u64::try_from(last - first).unwrap_or_default();
         // The listener is gone only when the whole call is.
         drop(sender.send(Message::Chunk { customers, rows }));
         first = last;
     }
-    parts.into_iter().map(Part::finish).collect()
+    let originals = Originals { part: number, batches: &originals, until: company.history.until() };
+    for mut part in parts {
+        let table = part.table();
+        let broken = originals.broken(table, part.rows(), &mut made.broken);
+        if let Some(broken) = broken.map_err(DemoError::encode(table))? {
+            part.append(&broken)?;
+        }
+        made.wrote(part.finish()?);
+    }
+    Ok(made)
 }
 
-fn append(chunk: &Chunk, parts: &mut [Part]) -> Result<u64, DemoError> {
+fn batches(chunk: &Chunk) -> Result<Vec<(Table, RecordBatch)>, DemoError> {
+    let batches = Chunk::tables().zip(chunk.batches());
+    batches.map(|(table, batch)| Ok((table, batch.map_err(DemoError::encode(table))?))).collect()
+}
+
+fn append(batches: &[(Table, RecordBatch)], parts: &mut [Part]) -> Result<u64, DemoError> {
     let mut rows = 0;
-    for ((table, part), batch) in Chunk::TABLES.iter().zip(parts).zip(chunk.batches()) {
-        let batch = batch.map_err(DemoError::encode(*table))?;
+    for (part, (_, batch)) in parts.iter_mut().zip(batches) {
         rows += u64::try_from(batch.num_rows()).unwrap_or_default();
-        part.append(&batch)?;
+        part.append(batch)?;
     }
     Ok(rows)
 }

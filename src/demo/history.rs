@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use rand::Rng;
 
 use super::constants::{
-    HISTORY_YEARS, HOUR_WEIGHTS, MONTH_WEIGHTS, OPENING_DAYS, OPENING_SHARE, WEEKDAY_WEIGHTS,
+    ARRIVAL_MONTH_WEIGHTS, HISTORY_YEARS, HOUR_WEIGHTS, OPENING_DAYS, OPENING_SHARE, WEEKDAY_WEIGHTS,
 };
 use super::streams::{Stream, float, place, running_sums, whole};
 
@@ -26,6 +26,8 @@ pub(super) struct History {
     years: Vec<i64>,
     /// Trade up to the end of each day, in average days.
     trade: Vec<f64>,
+    /// Arrivals up to the end of each day after the opening, as running sums.
+    arrivals: Vec<f64>,
     hours: Vec<f64>,
 }
 
@@ -40,9 +42,11 @@ impl History {
         let days = day_number(until)? - first_number;
         let start_of = |year: i64| day_number(first_day.checked_add(year.years()).ok()?);
         let years = (0..HISTORY_YEARS).map(start_of).collect::<Option<Vec<_>>>()?;
-        let trade = trade_of(first_day, days);
+        let dates = || first_day.series(1.day()).take(usize::try_from(days).unwrap_or_default());
+        let trade = trade_of(dates().map(weekday_weight), days);
+        let arrivals = running_sums(dates().skip(usize::try_from(OPENING_DAYS).ok()?).map(arrival_weight));
         let hours = running_sums(HOUR_WEIGHTS);
-        Some(Self { first_day, until_day: until, first_number, days, years, trade, hours })
+        Some(Self { first_day, until_day: until, first_number, days, years, trade, arrivals, hours })
     }
 
     /// The first day.
@@ -75,6 +79,19 @@ impl History {
         &self.years
     }
 
+    /// The first day of each month that begins in the history, as days since 1970-01-01.
+    pub(super) fn months(&self) -> Vec<i64> {
+        let first = self.first_day.first_of_month();
+        let months = (0..=HISTORY_YEARS * 12).filter_map(|month| first.checked_add(month.months()).ok());
+        let numbers = months.filter(|day| *day >= self.first_day && *day < self.until_day);
+        numbers.filter_map(day_number).collect()
+    }
+
+    /// The first day of each half-year of the history, as days since 1970-01-01.
+    pub(super) fn half_years(&self) -> Vec<i64> {
+        self.months().into_iter().step_by(6).collect()
+    }
+
     /// The year of the history, from 0, in which `instant` lies.
     pub(super) fn year_of(&self, instant: i64) -> usize {
         let day = instant.div_euclid(DAY);
@@ -82,17 +99,22 @@ impl History {
     }
 
     /// When the customer at `position` (0 = the first, 1 = the last) arrived: in even steps
-    /// through the opening, then in even steps through the rest.
+    /// through the opening, then in steps as small as the month is busy.
     pub(super) fn arrival(&self, position: f64) -> i64 {
-        let days = float(self.days);
-        let opening = OPENING_DAYS.min(days);
+        let opening = float(OPENING_DAYS);
         let day = if position < OPENING_SHARE {
             position / OPENING_SHARE * opening
         } else {
-            opening + (position - OPENING_SHARE) / (1.0 - OPENING_SHARE) * (days - opening)
+            opening + self.day_of_arrivals((position - OPENING_SHARE) / (1.0 - OPENING_SHARE))
         };
         let seconds = whole((day * 86_400.0).floor());
         (self.start() + seconds * 1_000_000).min(self.until() - 1_000_000)
+    }
+
+    /// The month in which `instant` lies, January being 0.
+    pub(super) fn month_at(&self, instant: i64) -> usize {
+        let day = instant.div_euclid(DAY) - self.first_number;
+        self.first_day.checked_add(day.days()).map_or(0, month_of)
     }
 
     /// Trade from the start to `instant`, in average days.
@@ -118,6 +140,19 @@ impl History {
         day + hour * HOUR + stream.random_range(0..3_600) * 1_000_000
     }
 
+    /// Days after the opening by which the share `share` of those who came after it had arrived.
+    fn day_of_arrivals(&self, share: f64) -> f64 {
+        let reached = share * self.arrivals.last().copied().unwrap_or_default();
+        let day =
+            self.arrivals.partition_point(|sum| *sum <= reached).min(self.arrivals.len().saturating_sub(1));
+        let sum_before =
+            |day: usize| day.checked_sub(1).and_then(|before| self.arrivals.get(before)).copied();
+        let before = sum_before(day).unwrap_or_default();
+        let after = sum_before(day + 1).unwrap_or(before);
+        float(i64::try_from(day).unwrap_or_default())
+            + (reached - before) / (after - before).max(f64::MIN_POSITIVE)
+    }
+
     fn trade_at(&self, day: usize) -> f64 {
         self.trade.get(day).or(self.trade.last()).copied().unwrap_or_default()
     }
@@ -129,16 +164,22 @@ pub(super) fn day_number(day: Date) -> Option<i64> {
     epoch.until(day).ok().map(|span| i64::from(span.get_days()))
 }
 
-fn trade_of(first_day: Date, days: i64) -> Vec<f64> {
-    let dates = first_day.series(1.day()).take(usize::try_from(days).unwrap_or_default());
-    let raw = running_sums(dates.map(weight_of));
+fn trade_of(weights: impl Iterator<Item = f64>, days: i64) -> Vec<f64> {
+    let raw = running_sums(weights);
     let total = raw.last().copied().unwrap_or(1.0);
     raw.into_iter().map(|sum| sum / total * float(days)).collect()
 }
 
-fn weight_of(day: Date) -> f64 {
-    let month = usize::from(day.month().unsigned_abs()) - 1;
+fn weekday_weight(day: Date) -> f64 {
     let weekday = usize::from(day.weekday().to_monday_zero_offset().unsigned_abs());
-    let of = |weights: &[f64], at: usize| weights.get(at).copied().unwrap_or(1.0);
-    of(&MONTH_WEIGHTS, month) * of(&WEEKDAY_WEIGHTS, weekday)
+    WEEKDAY_WEIGHTS.get(weekday).copied().unwrap_or(1.0)
+}
+
+fn arrival_weight(day: Date) -> f64 {
+    ARRIVAL_MONTH_WEIGHTS.get(month_of(day)).copied().unwrap_or(1.0)
+}
+
+/// The month of `day`, January being 0.
+fn month_of(day: Date) -> usize {
+    usize::from(day.month().unsigned_abs()).saturating_sub(1)
 }

@@ -14,20 +14,41 @@
 //!
 //! **Memory:** one chunk and one row group a source for each thread, at every scale.
 
+#[cfg(test)]
+mod assumptions;
 mod baskets;
+mod behaviour;
+mod broken;
 mod campaigns;
+mod catalogue;
 mod chunk;
 mod constants;
 mod contacts;
 mod customers;
+mod figures;
 mod generate;
 mod history;
+mod kinds;
+mod life;
+#[cfg(test)]
+mod marginals;
+mod people;
 mod products;
+mod profile;
 mod purchases;
+mod records;
+mod rows;
+mod sales;
+mod service;
+#[cfg(test)]
+mod soundness;
 mod streams;
+mod table;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod truth;
+mod truths;
 mod write;
 
 use std::io;
@@ -35,10 +56,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use parquet::errors::ParquetError;
+use serde::{Deserialize, Serialize};
 
 pub use generate::generate;
 
-use tables::Table;
+use table::Table;
 
 /// What a demo company is a function of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,11 +72,26 @@ pub struct World {
     pub scale: f64,
     /// The day on which the history ends; midnight UTC, not included.
     pub until: Date,
+    /// Whether it is as the methods assume.
+    pub assumptions: Assumptions,
+}
+
+/// Whether a world is as the methods assume: gamma-Poisson purchases with geometric dropout, and
+/// what a customer spends independent of how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assumptions {
+    /// It is.
+    #[default]
+    Held,
+    /// Gaps are more even than exponential, rates of two kinds, the first repeats the riskiest,
+    /// some who left come back, and who buys often spends less.
+    Broken,
 }
 
 impl Default for World {
     fn default() -> Self {
-        Self { seed: 42, scale: 0.01, until: Date::constant(2026, 1, 1) }
+        Self { seed: 42, scale: 0.01, until: Date::constant(2026, 1, 1), assumptions: Assumptions::Held }
     }
 }
 

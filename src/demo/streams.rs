@@ -24,6 +24,20 @@ pub(super) enum Entity {
     Returns = 6,
     /// Campaign members and touches.
     Contacts = 7,
+    /// What is behind the customers' behaviour.
+    Profiles = 8,
+    /// What became of orders.
+    Statuses = 9,
+    /// What people tell and permit.
+    People = 10,
+    /// Prospects, leads and opportunities.
+    Sales = 11,
+    /// Cases and surveys.
+    Service = 12,
+    /// Contracts, the wallet panel and other behaviour.
+    Behaviour = 13,
+    /// What does not grow with the customers.
+    Catalogue = 14,
 }
 
 /// One stream of random numbers.

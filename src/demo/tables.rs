@@ -1,4 +1,4 @@
-//! The columns of each source, and rows as record batches.
+//! The columns and record batches of the sources whose rows have modules of their own.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use arrow::array::{
     ArrayRef, BooleanArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::baskets::{Line, Order, Return};
@@ -14,158 +14,98 @@ use super::campaigns::Campaign;
 use super::constants::Direction;
 use super::contacts::{Member, Touch};
 use super::customers::{Customer, Origin};
+use super::life::loaded;
 use super::products::{Product, ProductCost};
+use super::rows::{MONEY, instant};
+use super::table::Table;
 
-/// A source of the demo company.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Table {
-    /// One row a customer.
-    Customers,
-    /// One row a product.
-    Products,
-    /// One row a product and instant its cost changed.
-    ProductCosts,
-    /// One row an order.
-    Orders,
-    /// One row a line of an order.
-    OrderLines,
-    /// One row a line that came back.
-    Returns,
-    /// One row a campaign.
-    Campaigns,
-    /// One row a campaign and customer on its list.
-    CampaignMembers,
-    /// One row a contact.
-    Touches,
+/// The columns of a table whose rows are made in a module of their own.
+pub(super) fn schema(table: Table) -> SchemaRef {
+    let fields = match table {
+        Table::Customers => customer_fields(),
+        Table::Products | Table::ProductCosts => product_fields(table),
+        Table::Orders | Table::OrderLines | Table::Returns => order_fields(table),
+        _ => campaign_fields(table),
+    };
+    Arc::new(Schema::new(fields))
 }
 
-impl Table {
-    /// All of them, in the order people read about them.
-    pub(super) const ALL: [Self; 9] = [
-        Self::Customers,
-        Self::Products,
-        Self::ProductCosts,
-        Self::Orders,
-        Self::OrderLines,
-        Self::Returns,
-        Self::Campaigns,
-        Self::CampaignMembers,
-        Self::Touches,
-    ];
-
-    /// The name of the source and of its folder.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Customers => "customers",
-            Self::Products => "products",
-            Self::ProductCosts => "product_costs",
-            Self::Orders => "orders",
-            Self::OrderLines => "order_lines",
-            Self::Returns => "returns",
-            Self::Campaigns => "campaigns",
-            Self::CampaignMembers => "campaign_members",
-            Self::Touches => "touches",
-        }
-    }
-
-    /// Its columns.
-    pub(super) fn schema(self) -> SchemaRef {
-        let fields = match self {
-            Self::Customers => customer_fields(),
-            Self::Products | Self::ProductCosts => product_fields(self),
-            Self::Orders | Self::OrderLines | Self::Returns => order_fields(self),
-            Self::Campaigns | Self::CampaignMembers | Self::Touches => campaign_fields(self),
-        };
-        Arc::new(Schema::new(fields))
-    }
-}
-
-const MONEY: DataType = DataType::Decimal128(18, 2);
-
-fn instant() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
-}
-
-/// A column without NULLs.
-fn full(name: &str, data_type: DataType) -> Field {
-    Field::new(name, data_type, false)
-}
-
-/// A column that may have NULLs.
-fn some(name: &str, data_type: DataType) -> Field {
+/// A column. Each may have NULLs, as in most companies' files: broken rows have them anywhere.
+fn column(name: &str, data_type: DataType) -> Field {
     Field::new(name, data_type, true)
 }
 
 fn customer_fields() -> Vec<Field> {
     vec![
-        full("customer_id", DataType::Int64),
-        full("created_at", instant()),
-        full("kind", DataType::Utf8),
-        some("birth_year", DataType::Int32),
-        some("gender", DataType::Utf8),
-        some("occupation", DataType::Utf8),
-        full("region", DataType::Utf8),
-        some("income_band", DataType::Utf8),
-        some("household_size", DataType::Int32),
-        some("industry", DataType::Utf8),
-        some("company_size", DataType::Utf8),
-        some("account_id", DataType::Int64),
-        some("referrer_id", DataType::Int64),
-        some("referral_incentive", MONEY),
-        some("would_have_come_anyway", DataType::Boolean),
-        some("acquisition_campaign_id", DataType::Int64),
-        some("acquisition_cost", MONEY),
+        column("customer_id", DataType::Int64),
+        column("created_at", instant()),
+        column("kind", DataType::Utf8),
+        column("birth_year", DataType::Int32),
+        column("gender", DataType::Utf8),
+        column("occupation", DataType::Utf8),
+        column("region", DataType::Utf8),
+        column("income_band", DataType::Utf8),
+        column("household_size", DataType::Int32),
+        column("industry", DataType::Utf8),
+        column("company_size", DataType::Utf8),
+        column("account_id", DataType::Int64),
+        column("referrer_id", DataType::Int64),
+        column("referral_incentive", MONEY),
+        column("would_have_come_anyway", DataType::Boolean),
+        column("acquisition_campaign_id", DataType::Int64),
+        column("acquisition_cost", MONEY),
     ]
 }
 
 fn product_fields(table: Table) -> Vec<Field> {
     if table == Table::ProductCosts {
         return vec![
-            full("product_id", DataType::Int64),
-            full("valid_from", instant()),
-            full("unit_cost", MONEY),
+            column("product_id", DataType::Int64),
+            column("valid_from", instant()),
+            column("unit_cost", MONEY),
         ];
     }
     vec![
-        full("product_id", DataType::Int64),
-        full("name", DataType::Utf8),
-        full("category", DataType::Utf8),
-        full("brand", DataType::Utf8),
-        full("is_durable", DataType::Boolean),
-        full("list_price", MONEY),
-        full("launched_at", instant()),
+        column("product_id", DataType::Int64),
+        column("name", DataType::Utf8),
+        column("category", DataType::Utf8),
+        column("brand", DataType::Utf8),
+        column("is_durable", DataType::Boolean),
+        column("list_price", MONEY),
+        column("launched_at", instant()),
     ]
 }
 
 fn order_fields(table: Table) -> Vec<Field> {
     match table {
         Table::Orders => vec![
-            full("order_id", DataType::Int64),
-            full("customer_id", DataType::Int64),
-            full("ordered_at", instant()),
-            full("sales_channel", DataType::Utf8),
-            some("store_id", DataType::Int64),
-            full("fulfilment_cost", MONEY),
-            full("payment_cost", MONEY),
-            some("sales_rep_id", DataType::Int64),
+            column("order_id", DataType::Int64),
+            column("customer_id", DataType::Int64),
+            column("ordered_at", instant()),
+            column("sales_channel", DataType::Utf8),
+            column("store_id", DataType::Int64),
+            column("fulfilment_cost", MONEY),
+            column("payment_cost", MONEY),
+            column("sales_rep_id", DataType::Int64),
         ],
         Table::OrderLines => vec![
-            full("order_id", DataType::Int64),
-            full("line_no", DataType::Int32),
-            full("product_id", DataType::Int64),
-            full("quantity", DataType::Int32),
-            full("unit_price", MONEY),
-            full("discount_amount", MONEY),
-            full("coupon_amount", MONEY),
-            some("campaign_id", DataType::Int64),
+            column("order_id", DataType::Int64),
+            column("line_no", DataType::Int32),
+            column("product_id", DataType::Int64),
+            column("quantity", DataType::Int32),
+            column("unit_price", MONEY),
+            column("discount_amount", MONEY),
+            column("coupon_amount", MONEY),
+            column("campaign_id", DataType::Int64),
         ],
         _ => vec![
-            full("return_id", DataType::Int64),
-            full("order_id", DataType::Int64),
-            full("line_no", DataType::Int32),
-            full("returned_at", instant()),
-            full("quantity", DataType::Int32),
-            full("amount", MONEY),
+            column("return_id", DataType::Int64),
+            column("order_id", DataType::Int64),
+            column("line_no", DataType::Int32),
+            column("returned_at", instant()),
+            column("quantity", DataType::Int32),
+            column("amount", MONEY),
+            column("ingested_at", instant()),
         ],
     }
 }
@@ -173,37 +113,38 @@ fn order_fields(table: Table) -> Vec<Field> {
 fn campaign_fields(table: Table) -> Vec<Field> {
     match table {
         Table::Campaigns => vec![
-            full("campaign_id", DataType::Int64),
-            some("parent_campaign_id", DataType::Int64),
-            full("name", DataType::Utf8),
-            full("kind", DataType::Utf8),
-            full("purpose", DataType::Utf8),
-            full("channel", DataType::Utf8),
-            full("started_at", instant()),
-            some("ended_at", instant()),
-            full("lookback_days", DataType::Int32),
-            some("material_id", DataType::Int64),
+            column("campaign_id", DataType::Int64),
+            column("parent_campaign_id", DataType::Int64),
+            column("name", DataType::Utf8),
+            column("kind", DataType::Utf8),
+            column("purpose", DataType::Utf8),
+            column("channel", DataType::Utf8),
+            column("started_at", instant()),
+            column("ended_at", instant()),
+            column("lookback_days", DataType::Int32),
+            column("material_id", DataType::Int64),
         ],
         Table::CampaignMembers => vec![
-            full("campaign_id", DataType::Int64),
-            full("party_id", DataType::Int64),
-            full("arm", DataType::Utf8),
-            full("assigned_at", instant()),
-            full("segment", DataType::Utf8),
+            column("campaign_id", DataType::Int64),
+            column("party_id", DataType::Int64),
+            column("arm", DataType::Utf8),
+            column("assigned_at", instant()),
+            column("segment", DataType::Utf8),
         ],
         _ => vec![
-            full("touch_id", DataType::Int64),
-            some("campaign_id", DataType::Int64),
-            full("party_id", DataType::Int64),
-            full("channel", DataType::Utf8),
-            full("touched_at", instant()),
-            full("direction", DataType::Utf8),
-            full("purpose", DataType::Utf8),
-            full("kind", DataType::Utf8),
-            some("rating", DataType::Int32),
-            full("cost", MONEY),
-            full("is_commercial", DataType::Boolean),
-            some("sales_rep_id", DataType::Int64),
+            column("touch_id", DataType::Int64),
+            column("campaign_id", DataType::Int64),
+            column("party_id", DataType::Int64),
+            column("channel", DataType::Utf8),
+            column("touched_at", instant()),
+            column("direction", DataType::Utf8),
+            column("purpose", DataType::Utf8),
+            column("kind", DataType::Utf8),
+            column("rating", DataType::Int32),
+            column("cost", MONEY),
+            column("is_commercial", DataType::Boolean),
+            column("sales_rep_id", DataType::Int64),
+            column("ingested_at", instant()),
         ],
     }
 }
@@ -211,7 +152,7 @@ fn campaign_fields(table: Table) -> Vec<Field> {
 type Batch = Result<RecordBatch, ArrowError>;
 
 fn batch(table: Table, columns: Vec<ArrayRef>) -> Batch {
-    RecordBatch::try_new(table.schema(), columns)
+    RecordBatch::try_new(schema(table), columns)
 }
 
 fn ids<R>(rows: &[R], get: impl Fn(&R) -> Option<i64>) -> ArrayRef {
@@ -341,6 +282,7 @@ pub(super) fn returns(rows: &[Return]) -> Batch {
         instants(rows, |row| Some(row.returned_at)),
         numbers(rows, |row| Some(row.quantity)),
         money(rows, |row| Some(row.amount)),
+        instants(rows, |row| Some(loaded(row.returned_at, row.return_id).0)),
     ];
     batch(Table::Returns, columns)
 }
@@ -396,6 +338,7 @@ pub(super) fn touches(rows: &[Touch]) -> Batch {
         money(rows, |row| Some(row.cost)),
         flags(rows, |row| Some(row.is_commercial)),
         ids(rows, |row| row.sales_rep_id),
+        instants(rows, |row| Some(loaded(row.touched_at, row.touch_id).0)),
     ];
     batch(Table::Touches, columns)
 }

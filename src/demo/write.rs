@@ -9,7 +9,7 @@
 )]
 
 use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use arrow::record_batch::RecordBatch;
@@ -17,11 +17,13 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use super::tables::Table;
-use super::{DemoError, SourceSummary};
+use super::DemoError;
+use super::table::{Side, Table};
 
 /// Rows of a row group, as in everything we publish.
 const ROW_GROUP_ROWS: usize = 122_880;
+/// As in what is published.
+const ZSTD_LEVEL: i32 = 3;
 /// What the files name as their maker; no version, so that bytes outlive one.
 const MADE_BY: &str = "goodwill demo";
 const LOCK: &str = ".lock";
@@ -32,6 +34,7 @@ const LOCK: &str = ".lock";
 /// draft for the same place sweeps what is left.
 #[derive(Debug)]
 pub(super) struct Draft {
+    side: Side,
     folder: PathBuf,
     path: PathBuf,
     /// Held so that two drafts for one place cannot mix.
@@ -39,12 +42,13 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Begins the folder that will be at `folder`, which must be absent or empty.
+    /// Begins the folder that will be at `folder`, which must be absent or empty, for the tables
+    /// of `side`.
     ///
     /// # Errors
     ///
     /// Returns [`DemoError::NotEmpty`] or [`DemoError::Busy`], or what the file system says.
-    pub(super) fn begin(folder: &Path) -> Result<Self, DemoError> {
+    pub(super) fn begin(folder: &Path, side: Side) -> Result<Self, DemoError> {
         refuse_used(folder)?;
         let name = folder.file_name().ok_or_else(|| DemoError::no_name(folder))?;
         let path = folder.with_file_name(format!(".{}.partial", name.to_string_lossy()));
@@ -58,8 +62,8 @@ impl Draft {
             }
             Err(TryLockError::Error(cause)) => return Err(DemoError::write(&lock_path)(cause)),
         }
-        let draft = Self { folder: folder.to_owned(), path, lock: Some(lock) };
-        for table in Table::ALL {
+        let draft = Self { side, folder: folder.to_owned(), path, lock: Some(lock) };
+        for table in side.tables() {
             draft.fresh(table)?;
         }
         Ok(draft)
@@ -84,7 +88,7 @@ impl Draft {
     ///
     /// Returns what the file system says, or [`DemoError::NotEmpty`] if another folder came first.
     pub(super) fn publish(mut self) -> Result<(), DemoError> {
-        for table in Table::ALL {
+        for table in self.side.tables() {
             sync(&self.path.join(table.name()))?;
         }
         refuse_used(&self.folder)?;
@@ -94,6 +98,18 @@ impl Draft {
         fs::rename(&self.path, &self.folder).map_err(DemoError::write(&self.folder))?;
         self.lock = None;
         sync(parent(&self.folder))
+    }
+
+    /// Puts `content` beside the tables.
+    ///
+    /// # Errors
+    ///
+    /// Returns what the file system says.
+    pub(super) fn file(&self, name: &str, content: &[u8]) -> Result<(), DemoError> {
+        let path = self.path.join(name);
+        let mut file = File::create(&path).map_err(DemoError::write(&path))?;
+        let written = file.write_all(content).and_then(|()| file.sync_all());
+        written.map_err(DemoError::write(&path))
     }
 
     /// An empty folder for `table`, whatever an earlier draft left.
@@ -118,6 +134,17 @@ impl Drop for Draft {
     }
 }
 
+/// A file that is whole.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written {
+    /// The table.
+    pub(super) table: Table,
+    /// Its rows.
+    pub(super) rows: u64,
+    /// Its bytes.
+    pub(super) bytes: u64,
+}
+
 /// One Parquet file in the making.
 pub(super) struct Part {
     table: Table,
@@ -127,6 +154,16 @@ pub(super) struct Part {
 }
 
 impl Part {
+    /// Whose file it is.
+    pub(super) const fn table(&self) -> Table {
+        self.table
+    }
+
+    /// The rows so far.
+    pub(super) const fn rows(&self) -> u64 {
+        self.rows
+    }
+
     /// Appends `batch`.
     ///
     /// # Errors
@@ -142,20 +179,21 @@ impl Part {
     /// # Errors
     ///
     /// Returns what the Parquet writer or the file system says.
-    pub(super) fn finish(self) -> Result<SourceSummary, DemoError> {
+    pub(super) fn finish(self) -> Result<Written, DemoError> {
         let Self { table, path, writer, rows } = self;
         let file = writer.into_inner().map_err(DemoError::encode(table))?;
         file.sync_all().map_err(DemoError::write(&path))?;
         let bytes = file.metadata().map_err(DemoError::write(&path))?.len();
-        Ok(SourceSummary { name: table.name(), rows, bytes })
+        Ok(Written { table, rows, bytes })
     }
 }
 
 fn properties() -> WriterProperties {
     WriterProperties::builder()
         .set_created_by(MADE_BY.to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(None)
         .build()
 }
 

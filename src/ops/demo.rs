@@ -10,14 +10,21 @@ use serde::{Deserialize, Serialize};
 use super::files::{self, Mode};
 use super::init::{DEFAULT_PIPELINE, project_files};
 use super::{Common, Error, ShowRequest, Surroundings};
-use crate::demo::{self, DemoError, Progress, World};
+use crate::demo::{self, Assumptions, DemoError, Progress, World};
 use crate::diagnostic::{Diagnostic, code};
 use crate::plan::{Ending, Outcome};
 
-/// Where the demo's sources lie in its project.
+/// Where the demo's world lies in its project.
+const WORLD: &str = "demo";
+/// Where its sources lie.
 const SOURCES: &str = "demo/sources";
+/// Where the truth behind them lies.
+const TRUTH: &str = "demo/truth";
 /// What the sources are, for the next call: written before and, with sizes, after making them.
 const RECORD: &str = "demo/world.json";
+
+/// Raised when the same request gives another world, so that an old one is made again.
+const EDITION: u32 = 3;
 
 /// Which demo to make.
 #[derive(Debug, Clone)]
@@ -26,10 +33,21 @@ pub struct DemoRequest {
     pub folder: PathBuf,
     /// The company.
     pub world: World,
+    /// What of it.
+    pub extent: Extent,
     /// Streams within a step.
     pub threads: Option<usize>,
     /// The most memory to use, in bytes.
     pub memory_limit: Option<u64>,
+}
+
+/// How far a demo goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Sources and a run over them.
+    Run,
+    /// Sources alone.
+    Sources,
 }
 
 /// A demo that was made and run.
@@ -41,8 +59,8 @@ pub struct Demo {
     pub sources: Vec<SourceSize>,
     /// Whether they were made by this call.
     pub made: Made,
-    /// What became of the run.
-    pub outcome: Outcome,
+    /// What became of the run; `None` if sources alone were asked for.
+    pub outcome: Option<Outcome>,
     /// What the published tables say; `None` if nothing is published or the project was changed
     /// so that they do not say it any more.
     pub headlines: Option<Headlines>,
@@ -93,7 +111,7 @@ pub struct TierSize {
 /// How a demo ended.
 #[derive(Debug, Clone)]
 pub enum DemoEnd {
-    /// The run came to its end, whatever that is.
+    /// The sources are there, and the run came to its end, whatever that is.
     Done(Box<Demo>),
     /// A signal came while the sources were made; the next call starts them again.
     Stopped,
@@ -125,12 +143,15 @@ pub async fn demo(
             None => return Ok(DemoEnd::Stopped),
         },
     };
-    let inside = Surroundings { folder, ..around.clone() };
-    let common = common(request);
-    let outcome = super::run(&inside, &common).await?.outcome;
-    let published = matches!(outcome.ending, Ending::Published { .. } | Ending::NothingToDo { .. });
-    let headlines = if published { headlines(&inside, &common).await } else { None };
-    let demo = Demo { folder: request.folder.clone(), sources, made, outcome, headlines };
+    let mut demo = Demo { folder: request.folder.clone(), sources, made, outcome: None, headlines: None };
+    if request.extent == Extent::Run {
+        let inside = Surroundings { folder, ..around.clone() };
+        let common = common(request);
+        let outcome = super::run(&inside, &common).await?.outcome;
+        let published = matches!(outcome.ending, Ending::Published { .. } | Ending::NothingToDo { .. });
+        demo.headlines = if published { headlines(&inside, &common).await } else { None };
+        demo.outcome = Some(outcome);
+    }
     Ok(DemoEnd::Done(Box::new(demo)))
 }
 
@@ -149,9 +170,13 @@ fn common(request: &DemoRequest) -> Common {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Record {
     made_by: String,
+    #[serde(default)]
+    edition: u32,
     seed: u64,
     scale: f64,
     until: String,
+    #[serde(default)]
+    assumptions: Assumptions,
     sources: Option<Vec<SourceSize>>,
 }
 
@@ -159,9 +184,11 @@ impl Record {
     fn of(world: &World) -> Self {
         Self {
             made_by: format!("goodwill {}", env!("CARGO_PKG_VERSION")),
+            edition: EDITION,
             seed: world.seed,
             scale: world.scale,
             until: world.until.to_string(),
+            assumptions: world.assumptions,
             sources: None,
         }
     }
@@ -203,8 +230,8 @@ fn write_project(folder: &Path, wanted: &Record, found: Option<&Record>) -> Resu
         None => {
             let mut wanted_files = project_files(DEFAULT_PIPELINE)?;
             wanted_files.iter_mut().filter(|file| file.path == pipeline).for_each(|file| {
-                file.content =
-                    with_as_of(&String::from_utf8_lossy(&file.content), &wanted.until).into_bytes();
+                let text = with_as_of(&String::from_utf8_lossy(&file.content), &wanted.until);
+                file.content = with_late_rows(&text).into_bytes();
             });
             files::write_all(folder, &wanted_files)?;
             Ok(())
@@ -227,6 +254,18 @@ fn with_as_of(text: &str, day: &str) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Sources of the demo whose rows say when they were loaded.
+const LATE: [&str; 4] = ["order_status", "returns", "touches", "events"];
+
+/// The pipeline file with the instants from which late rows are known: a company's own Parquet
+/// need not tell them, the demo's does.
+fn with_late_rows(text: &str) -> String {
+    LATE.iter().fold(text.to_owned(), |text, name| {
+        let written = format!("    {name}: {{path: {name}/}}");
+        text.replace(&written, &format!("    {name}: {{path: {name}/, ingested_at: ingested_at}}"))
+    })
+}
+
 /// Makes the sources; `None` if a signal came first.
 async fn make_sources(
     around: &Surroundings,
@@ -235,12 +274,12 @@ async fn make_sources(
     record: Record,
     on_progress: OnProgress,
 ) -> Result<Option<Vec<SourceSize>>, Error> {
-    let sources = folder.join(SOURCES);
-    files::remove_folder(&sources)?;
+    files::remove_folder(&folder.join(SOURCES))?;
+    files::remove_folder(&folder.join(TRUTH))?;
     // Before the sources, so that a folder of sources without a record is never ours.
     record.write(folder)?;
-    let world = *world;
-    let making = tokio::task::spawn_blocking(move || demo::generate(&world, &sources, &*on_progress));
+    let (world, made_in) = (*world, folder.join(WORLD));
+    let making = tokio::task::spawn_blocking(move || demo::generate(&world, &made_in, &*on_progress));
     let mut stop = around.stop.clone();
     let made = tokio::select! {
         made = making => made,
@@ -332,7 +371,9 @@ mod tests {
         write_project(folder.path(), &later, Some(&wanted)).expect("kept");
         assert_eq!(std::fs::read_to_string(&model).expect("read"), "select 1");
         let pipeline = folder.path().join("pipelines/customer_intelligence.yml");
-        assert!(std::fs::read_to_string(&pipeline).expect("read").contains("\nas_of: 2026-02-01\n"));
+        let text = std::fs::read_to_string(&pipeline).expect("read");
+        assert!(text.contains("\nas_of: 2026-02-01\n"));
+        assert_eq!(text.matches("/, ingested_at: ingested_at}\n").count(), LATE.len());
     }
 
     #[test]
@@ -349,6 +390,8 @@ mod tests {
         let wanted = Record::of(&World::default());
         let made = Record { sources: Some(Vec::new()), ..wanted.clone() };
         assert!(made.is_of(&wanted));
-        assert!(!made.is_of(&Record { seed: 7, ..wanted }));
+        assert!(!made.is_of(&Record { seed: 7, ..wanted.clone() }));
+        assert!(!made.is_of(&Record { edition: 0, ..wanted.clone() }));
+        assert!(!made.is_of(&Record { assumptions: Assumptions::Broken, ..wanted }));
     }
 }

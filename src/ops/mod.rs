@@ -48,7 +48,7 @@ pub use apply::apply;
 pub use backfill::{BackfillRequest, Backfilled, Every, NotKept, Versions, backfill};
 pub use check::{Checked, SchemaOrigin, check};
 pub use connect::{Connection, connect};
-pub use demo::{Demo, DemoEnd, DemoRequest, Headlines, Made, OnProgress, SourceSize, TierSize, demo};
+pub use demo::{Demo, DemoEnd, DemoRequest, Extent, Headlines, Made, OnProgress, SourceSize, TierSize, demo};
 pub use diff::{
     Change, Compared, ContractChange, DayMove, Diff, DiffRequest, Flow, Flows, GrainChange, KeyCounts, Keys,
     Movement, Retyped, RowsMoved, Since, Stand, TableChange, TableDiff, Told, TotalMove, diff,

@@ -11,6 +11,7 @@ mod chunks;
 mod cleaning;
 mod contracts;
 mod cuts;
+mod demo_world;
 mod diff;
 mod disk;
 mod drift;

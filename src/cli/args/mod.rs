@@ -84,11 +84,12 @@ pub(super) enum Command {
 
 /// Make a project with data of a company that does not exist, and run it
 ///
-/// The folder is a project as `goodwill init` makes it, with generated customers, products,
-/// orders, campaigns and contacts under demo/sources. The same flags give the same company.
+/// The folder is a project as `goodwill init` makes it, with all canonical sources generated
+/// under demo/sources and what is true of them under demo/truth. The same flags give the same
+/// company.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  goodwill demo\n  goodwill demo --scale 0.1 /tmp/shop     100,000 customers"
+    after_help = "Examples:\n  goodwill demo\n  goodwill demo --scale 0.1 /tmp/shop     100,000 customers\n  goodwill demo --only sources --misspecified /tmp/odd     where BG/NBD is wrong"
 )]
 pub(super) struct DemoArgs {
     /// The folder to make
@@ -103,10 +104,23 @@ pub(super) struct DemoArgs {
     /// The day on which its history ends; also what the run looks from
     #[arg(long, value_name = "DAY", default_value = "2026-01-01")]
     pub(super) until: Date,
+    /// Break what the methods assume of purchases and spend, to see them fail
+    #[arg(long)]
+    pub(super) misspecified: bool,
+    /// Make the sources and the truth behind them, and run nothing
+    #[arg(long, value_name = "WHAT")]
+    pub(super) only: Option<DemoPart>,
     #[command(flatten)]
     pub(super) resources: ResourceFlags,
     #[command(flatten)]
     pub(super) output: OutputFlag,
+}
+
+/// A part of a demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DemoPart {
+    /// The sources, and the truth beside them
+    Sources,
 }
 
 /// Write a new project: pipelines/ and sql/, yours to change

@@ -7,17 +7,24 @@ use serde_json::json;
 
 use super::run::{document, findings, summary};
 use super::{DemoArgs, Exit, Output, Session, WhenIdle, exit, ops, tell, words};
+use crate::cli::args::DemoPart;
 use crate::cli::exit::StopCause;
 use crate::cli::tables::{Frame, Grid};
-use crate::demo::World;
-use crate::ops::{Demo, DemoEnd, DemoRequest, Headlines, Made};
-use crate::plan::{Ending, StepKind};
+use crate::demo::{Assumptions, World};
+use crate::ops::{Demo, DemoEnd, DemoRequest, Extent, Headlines, Made};
+use crate::plan::{Ending, Outcome, StepKind};
 
 /// Makes a demo and runs it.
 pub(in crate::cli) async fn demo(session: &Session, args: &DemoArgs) -> Result<Exit, ops::Error> {
     let request = DemoRequest {
         folder: args.folder.clone(),
-        world: World { seed: args.seed, scale: args.scale, until: args.until },
+        world: World {
+            seed: args.seed,
+            scale: args.scale,
+            until: args.until,
+            assumptions: assumptions(args),
+        },
+        extent: args.only.map_or(Extent::Run, |DemoPart::Sources| Extent::Sources),
         threads: args.resources.threads,
         memory_limit: args.resources.memory_limit,
     };
@@ -29,13 +36,20 @@ pub(in crate::cli) async fn demo(session: &Session, args: &DemoArgs) -> Result<E
     let DemoEnd::Done(demo) = ended else {
         return Ok(stopped.unwrap_or(StopCause::Terminate).exit());
     };
-    let exit = exit::of_outcome(&demo.outcome, stopped, WhenIdle::Succeed);
-    tell(&findings(&demo.outcome, session.signals.cause()), session.console);
+    let run = demo.outcome.as_ref();
+    let exit = run.map_or(Exit::OK, |run| exit::of_outcome(run, stopped, WhenIdle::Succeed));
+    if let Some(run) = run {
+        tell(&findings(run, session.signals.cause()), session.console);
+    }
     match args.output.output {
         Output::Json => session.console.document(&demo_document(&demo, exit))?,
         Output::Text => session.console.result(&text(&demo, stopped, session.console.frame()))?,
     }
     Ok(exit)
+}
+
+const fn assumptions(args: &DemoArgs) -> Assumptions {
+    if args.misspecified { Assumptions::Broken } else { Assumptions::Held }
 }
 
 fn demo_document(demo: &Demo, exit: Exit) -> serde_json::Value {
@@ -53,21 +67,30 @@ fn demo_document(demo: &Demo, exit: Exit) -> serde_json::Value {
         "sources": demo.sources,
         "made": demo.made == Made::Now,
         "headlines": headlines,
-        "run": document(&demo.outcome, &findings(&demo.outcome, None), exit),
+        "run": demo.outcome.as_ref().map(|run| document(run, &findings(run, None), exit)),
     })
 }
 
 fn text(demo: &Demo, stopped: Option<StopCause>, frame: Frame) -> String {
     let mut text = sources(demo, frame);
+    let Some(outcome) = &demo.outcome else {
+        text.push_str(&words_of_truth(&demo.folder));
+        return text;
+    };
     text.push('\n');
-    text.push_str(&published(demo, stopped, frame));
+    text.push_str(&published(outcome, stopped, frame));
     if let Some(headlines) = &demo.headlines {
         text.push_str(&figures(headlines));
     }
-    if matches!(demo.outcome.ending, Ending::Published { .. } | Ending::NothingToDo { .. }) {
+    if matches!(outcome.ending, Ending::Published { .. } | Ending::NothingToDo { .. }) {
+        text.push_str(&words_of_truth(&demo.folder));
         text.push_str(&next(&demo.folder));
     }
     text
+}
+
+fn words_of_truth(folder: &Path) -> String {
+    format!("\nwhat is true of them, and no table can know: {}\n", folder.join("demo/truth").display())
 }
 
 fn sources(demo: &Demo, frame: Frame) -> String {
@@ -86,8 +109,8 @@ fn sources(demo: &Demo, frame: Frame) -> String {
 }
 
 /// The run, without what it computed on the way.
-fn published(demo: &Demo, stopped: Option<StopCause>, frame: Frame) -> String {
-    let mut outcome = demo.outcome.clone();
+fn published(outcome: &Outcome, stopped: Option<StopCause>, frame: Frame) -> String {
+    let mut outcome = outcome.clone();
     if matches!(outcome.ending, Ending::Published { .. }) {
         outcome.steps.retain(|step| step.kind == StepKind::Publish);
     }
@@ -116,7 +139,7 @@ fn next(folder: &Path) -> String {
     format!(
         "\nnext:\n  cd {}\n  goodwill show value_tiers\n  \
          goodwill show \"select * from kpi_monthly order by month desc\" --limit 12\n  \
-         goodwill plan --as-of 2025-07-01\n",
+         goodwill show \"select * from source_quality where failed > 0\"\n",
         words::shell_word(&folder.display().to_string())
     )
 }
@@ -135,7 +158,7 @@ mod tests {
             folder: "shop".into(),
             sources: vec![SourceSize { name: "orders".to_owned(), rows: 40_000, bytes: 1_200_000 }],
             made: Made::Now,
-            outcome: samples::outcome(Ending::NothingToDo { version: Some(1) }),
+            outcome: Some(samples::outcome(Ending::NothingToDo { version: Some(1) })),
             headlines: Some(Headlines {
                 net_sales: "1234567.50".to_owned(),
                 buyers: 5_678,
@@ -157,11 +180,13 @@ in the last twelve months
   customers by value   A 1,000, B 20
   best fifth           brings 88 % of the margin
 
+what is true of them, and no table can know: shop/demo/truth
+
 next:
   cd shop
   goodwill show value_tiers
   goodwill show \"select * from kpi_monthly order by month desc\" --limit 12
-  goodwill plan --as-of 2025-07-01
+  goodwill show \"select * from source_quality where failed > 0\"
 ";
         let frame = Frame { width: None, colour: Colour::None };
         assert_eq!(text(&demo, None, frame), expected);
