@@ -18,6 +18,7 @@ valued as (
         customer_id,
         net_sales,
         case
+            when $value_measure = 'profit' then profit
             when $value_measure = 'contribution' then contribution
             when $value_measure = 'gross_margin' then gross_margin
             when $value_measure = 'net_sales'
