@@ -77,7 +77,7 @@ impl BetaGeometric {
 
 impl ExpectedOrders for BetaGeometric {
     /// Fader, Hardie & Lee (2005), equation 10, as an average over the chance to leave that has no
-    /// hypergeometric function of a negative argument in it: see [`Lasting`].
+    /// hypergeometric function of a negative argument in it: see `Lasting`.
     fn expected_orders(&self, customer: &History, horizon: f64) -> f64 {
         self.alive(customer) * self.lasting(customer).orders(horizon / (self.alpha + customer.age))
     }
