@@ -6,7 +6,7 @@
 //! 24(3): he may leave at the first order too.
 
 use super::derivatives::{Derivatives, LogSum};
-use super::fit::{Fit, Likelihood, fit};
+use super::fit::{Fit, FitStatus, Likelihood, fit};
 use super::gamma::{LogGamma, log_rising};
 use super::history::{Histories, History};
 use super::horizon::ExpectedOrders;
@@ -110,8 +110,8 @@ impl Likelihood<4> for Data {
         [1.0, self.customers.mean_age(), 1.0, 1.0]
     }
 
-    fn has_information(&self) -> bool {
-        self.customers.orders() > 0.0
+    fn missing(&self) -> Option<FitStatus> {
+        (self.customers.orders() <= 0.0).then_some(FitStatus::NoRepeatOrders)
     }
 
     fn every(&self, step: usize) -> Self {

@@ -1,7 +1,7 @@
 //! From data to parameters: several starts, the best maximum, standard errors, and how far to trust it.
 
 use super::derivatives::Derivatives;
-use super::matrix::inverse_diagonal;
+use super::matrix::inverse;
 use super::maximise::{Maximum, maximise};
 
 /// Distinct data above which the starts are tried on a part of them.
@@ -17,8 +17,8 @@ pub(super) trait Likelihood<const N: usize> {
     fn counts(&self) -> impl Iterator<Item = f64>;
     /// What each parameter is measured in: 1, or a time or an amount of the data's size.
     fn scales(&self) -> [f64; N];
-    /// Whether a maximum can exist at all.
-    fn has_information(&self) -> bool;
+    /// Why there can be no maximum, if so.
+    fn missing(&self) -> Option<FitStatus>;
     /// Each `step`th of the sorted data.
     fn every(&self, step: usize) -> Self;
     /// The log-likelihood with its derivatives.
@@ -41,6 +41,10 @@ pub enum FitStatus {
     NoCustomers,
     /// Nobody ordered twice: nothing tells how often they order.
     NoRepeatOrders,
+    /// No contract has ended: nothing tells how long they last.
+    NothingEnded,
+    /// A row that no customer can have, such as a NaN or a last order after the end.
+    ImpossibleRow,
     /// One customer, or all alike: nothing tells how they differ.
     NoVariation,
 }
@@ -56,6 +60,8 @@ impl FitStatus {
             Self::NotConverged => "not_converged",
             Self::NoCustomers => "no_customers",
             Self::NoRepeatOrders => "no_repeat_orders",
+            Self::NothingEnded => "nothing_ended",
+            Self::ImpossibleRow => "impossible_row",
             Self::NoVariation => "no_variation",
         }
     }
@@ -74,6 +80,8 @@ pub struct Fit<const N: usize> {
     pub parameters: Option<[f64; N]>,
     /// Their standard errors, from the inverse of the observed information; none for what the data leave open.
     pub standard_errors: [Option<f64>; N],
+    /// The correlations of the estimated logarithms; none with what the data leave open.
+    pub correlations: [[Option<f64>; N]; N],
     /// The log-likelihood there.
     pub log_likelihood: Option<f64>,
     /// The largest derivative of the mean log-likelihood by a parameter's logarithm.
@@ -85,10 +93,12 @@ pub struct Fit<const N: usize> {
 }
 
 impl<const N: usize> Fit<N> {
-    fn without(customers: f64, status: FitStatus) -> Self {
+    /// No parameters, and why.
+    pub(crate) fn without(customers: f64, status: FitStatus) -> Self {
         Self {
             parameters: None,
             standard_errors: [None; N],
+            correlations: [[None; N]; N],
             log_likelihood: None,
             gradient_norm: None,
             customers,
@@ -107,8 +117,8 @@ pub(super) fn fit<const N: usize>(data: &impl Likelihood<N>, starts: &[[f64; N]]
     if distinct == 0 {
         return Fit::without(customers, FitStatus::NoCustomers);
     }
-    if !data.has_information() {
-        return Fit::without(customers, FitStatus::NoRepeatOrders);
+    if let Some(status) = data.missing() {
+        return Fit::without(customers, status);
     }
     if distinct == 1 {
         return Fit::without(customers, FitStatus::NoVariation);
@@ -151,10 +161,16 @@ fn judged<const N: usize>(found: &Maximum<N>, customers: f64) -> Fit<N> {
         }
     }
     let mut errors = [None; N];
-    if let Some(variances) = inverse_diagonal(&information) {
-        for (at, error) in errors.iter_mut().enumerate() {
-            let log_error = variances[at].sqrt();
-            *error = (determined[at] && log_error < UNDETERMINED).then(|| log_error * found.parameters[at]);
+    let mut correlations = [[None; N]; N];
+    if let Some(covariance) = inverse(&information) {
+        let log_errors: [f64; N] = std::array::from_fn(|at| covariance[at][at].sqrt());
+        let known: [bool; N] = std::array::from_fn(|at| determined[at] && log_errors[at] < UNDETERMINED);
+        for at in 0..N {
+            errors[at] = known[at].then(|| log_errors[at] * found.parameters[at]);
+            for other in 0..N {
+                let correlation = covariance[at][other] / (log_errors[at] * log_errors[other]);
+                correlations[at][other] = (known[at] && known[other]).then_some(correlation.clamp(-1.0, 1.0));
+            }
         }
     }
     let status = if !found.is_one() {
@@ -166,10 +182,12 @@ fn judged<const N: usize>(found: &Maximum<N>, customers: f64) -> Fit<N> {
     };
     if status == FitStatus::NotConverged {
         errors = [None; N];
+        correlations = [[None; N]; N];
     }
     Fit {
         parameters: Some(found.parameters),
         standard_errors: errors,
+        correlations,
         log_likelihood: Some(found.at.value),
         gradient_norm: Some(found.gradient_norm),
         customers,

@@ -30,7 +30,7 @@ impl Spend {
             return Err(Impossible::Negative("frequency"));
         }
         if frequency.fract() > 0.0 {
-            return Err(Impossible::NotWhole);
+            return Err(Impossible::NotWhole("frequency"));
         }
         if frequency < 1.0 {
             return Ok(None);
@@ -131,8 +131,8 @@ impl Likelihood<3> for Data {
         [1.0, 1.0, self.customers.mean()]
     }
 
-    fn has_information(&self) -> bool {
-        true
+    fn missing(&self) -> Option<FitStatus> {
+        None
     }
 
     fn every(&self, step: usize) -> Self {

@@ -15,11 +15,14 @@ pub enum Impossible {
     #[error("{0} is not positive")]
     NotPositive(&'static str),
     /// A count with a fraction.
-    #[error("frequency is no whole number")]
-    NotWhole,
+    #[error("{0} is no whole number")]
+    NotWhole(&'static str),
     /// The last order came after the end of the observation.
     #[error("recency is larger than age")]
     RecencyBeyondAge,
+    /// A contract that ended before its first period was over.
+    #[error("a contract ended before its first period was over")]
+    EndedAtOnce,
     /// A last repeat order of somebody who has none.
     #[error("recency is positive though frequency is 0")]
     RecencyWithoutOrders,
@@ -55,7 +58,7 @@ impl History {
             }
         }
         if frequency.fract() > 0.0 {
-            return Err(Impossible::NotWhole);
+            return Err(Impossible::NotWhole("frequency"));
         }
         if recency > age {
             return Err(Impossible::RecencyBeyondAge);
@@ -126,7 +129,7 @@ mod tests {
         check(1.0, f64::INFINITY, 2.0, Impossible::NotFinite("recency"));
         check(1.0, -1.0, 2.0, Impossible::Negative("recency"));
         check(-1.0, 1.0, 2.0, Impossible::Negative("frequency"));
-        check(1.5, 1.0, 2.0, Impossible::NotWhole);
+        check(1.5, 1.0, 2.0, Impossible::NotWhole("frequency"));
         check(1.0, 3.0, 2.0, Impossible::RecencyBeyondAge);
         check(0.0, 1.0, 2.0, Impossible::RecencyWithoutOrders);
         assert!(History::try_new(0.0, 0.0, 0.0).is_ok());

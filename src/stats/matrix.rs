@@ -35,15 +35,15 @@ pub(super) fn solve<const N: usize>(matrix: &[[f64; N]; N], right: &[f64; N]) ->
     Some(solution)
 }
 
-/// The diagonal of the inverse, or none if the matrix is not positive definite.
-pub(super) fn inverse_diagonal<const N: usize>(matrix: &[[f64; N]; N]) -> Option<[f64; N]> {
-    let mut diagonal = [0.0; N];
-    for (row, entry) in diagonal.iter_mut().enumerate() {
+/// The inverse, or none if the matrix is not positive definite.
+pub(super) fn inverse<const N: usize>(matrix: &[[f64; N]; N]) -> Option<[[f64; N]; N]> {
+    let mut rows = [[0.0; N]; N];
+    for (at, row) in rows.iter_mut().enumerate() {
         let mut unit = [0.0; N];
-        unit[row] = 1.0;
-        *entry = solve(matrix, &unit)?[row];
+        unit[at] = 1.0;
+        *row = solve(matrix, &unit)?;
     }
-    Some(diagonal)
+    Some(rows)
 }
 
 #[cfg(test)]
@@ -52,9 +52,11 @@ mod tests {
 
     #[test]
     fn an_inverse_is_what_one_computes_by_hand() {
-        let found = inverse_diagonal(&[[4.0, 2.0], [2.0, 3.0]]).expect("positive definite");
-        assert!((found[0] - 0.375).abs() < 1e-15 && (found[1] - 0.5).abs() < 1e-15);
-        assert_eq!(inverse_diagonal(&[[1.0, 2.0], [2.0, 1.0]]), None);
-        assert_eq!(inverse_diagonal(&[[f64::NAN]]), None);
+        let found = inverse(&[[4.0, 2.0], [2.0, 3.0]]).expect("positive definite");
+        for (found, expected) in found.iter().flatten().zip([0.375, -0.25, -0.25, 0.5]) {
+            assert!((found - expected).abs() < 1e-15);
+        }
+        assert_eq!(inverse(&[[1.0, 2.0], [2.0, 1.0]]), None);
+        assert_eq!(inverse(&[[f64::NAN]]), None);
     }
 }

@@ -11,7 +11,7 @@
 //! (alive at T, or left at y). Its derivatives are integrals over the same points.
 
 use super::derivatives::{Derivatives, LogSum};
-use super::fit::{Fit, Likelihood, fit};
+use super::fit::{Fit, FitStatus, Likelihood, fit};
 use super::gamma::log_rising;
 use super::history::{Histories, History};
 use super::horizon::ExpectedOrders;
@@ -103,8 +103,8 @@ impl Likelihood<4> for Data {
         [1.0, age, 1.0, age]
     }
 
-    fn has_information(&self) -> bool {
-        self.customers.orders() > 0.0
+    fn missing(&self) -> Option<FitStatus> {
+        (self.customers.orders() <= 0.0).then_some(FitStatus::NoRepeatOrders)
     }
 
     fn every(&self, step: usize) -> Self {

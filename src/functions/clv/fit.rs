@@ -1,10 +1,11 @@
-//! `bgnbd_fit`, `mbgnbd_fit`, `pareto_nbd_fit` and `gamma_gamma_fit`: aggregates that give a STRUCT.
+//! `bgnbd_fit`, `mbgnbd_fit`, `pareto_nbd_fit`, `gamma_gamma_fit` and `sbg_fit`: aggregates that give a STRUCT.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema, UInt64Type};
 use datafusion::common::{Result, ScalarValue, internal_err, not_impl_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
@@ -14,15 +15,20 @@ use datafusion::logical_expr::{
 
 use super::arguments::{number, numbers};
 use super::documentation;
-use super::model::{Orders, SPEND, SPEND_PARAMETERS, fields, scalar};
+use super::model::{LIVES, LIVES_PARAMETERS, Orders, SPEND, SPEND_PARAMETERS, fields, scalar};
 use crate::functions::fault::impossible;
-use crate::stats::{Histories, History, Impossible, Spend, SpendCounts, TimeUnit, fit_gamma_spend};
+use crate::functions::sql_type;
+use crate::stats::{
+    ContractLife, ContractLives, Fit, FitStatus, Histories, History, Impossible, Spend, SpendCounts,
+    TimeUnit, fit_contract_lives, fit_gamma_spend,
+};
 
 /// What is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Orders(Orders),
     Spend,
+    Lives,
 }
 
 impl Kind {
@@ -30,6 +36,7 @@ impl Kind {
         match self {
             Self::Orders(_) => &["frequency", "recency", "age"],
             Self::Spend => &["frequency", "mean_value"],
+            Self::Lives => &["age", "ended"],
         }
     }
 }
@@ -59,6 +66,14 @@ impl ModelFit {
         }
     }
 
+    pub(super) fn lives() -> Self {
+        Self {
+            kind: Kind::Lives,
+            name: format!("{LIVES}_fit"),
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
+    }
+
     fn unit(&self, args: &AccumulatorArgs) -> Result<TimeUnit> {
         let Some(unit) = args.exprs.get(self.kind.arguments().len()) else {
             return Ok(TimeUnit::Day);
@@ -84,6 +99,7 @@ impl AggregateUDFImpl for ModelFit {
         Ok(DataType::Struct(match self.kind {
             Kind::Orders(model) => fields(&model.parameters(), true),
             Kind::Spend => fields(&SPEND_PARAMETERS, false),
+            Kind::Lives => fields(&LIVES_PARAMETERS, false),
         }))
     }
 
@@ -97,7 +113,17 @@ impl AggregateUDFImpl for ModelFit {
         }
         let mut coerced = Vec::with_capacity(arguments.len());
         for (name, data_type) in names.iter().zip(arguments) {
-            coerced.push(number(&self.name, name, data_type)?);
+            coerced.push(match (*name, data_type) {
+                ("ended", DataType::Boolean | DataType::Null) => DataType::Boolean,
+                ("ended", other) => {
+                    return plan_err!(
+                        "`{}` needs a condition for `ended`, not {}",
+                        self.name,
+                        sql_type(other)
+                    );
+                }
+                _ => number(&self.name, name, data_type)?,
+            });
         }
         if let Some(unit) = arguments.get(names.len()) {
             if !unit.is_string() {
@@ -114,14 +140,16 @@ impl AggregateUDFImpl for ModelFit {
         }
         let unit = match self.kind {
             Kind::Orders(_) => self.unit(&args)?,
-            Kind::Spend => TimeUnit::Day,
+            Kind::Spend | Kind::Lives => TimeUnit::Day,
         };
-        Ok(Box::new(Counted { kind: self.kind, name: self.name.clone(), unit, rows: HashMap::new() }))
+        Ok(Box::new(Counted::new(self.kind, &self.name, unit)))
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        let data_type = DataType::new_list(DataType::Float64, true);
-        Ok(vec![Arc::new(Field::new(format_state_name(args.name, "rows"), data_type, true))])
+        let state =
+            |name, data_type| Arc::new(Field::new(format_state_name(args.name, name), data_type, true));
+        let rows = DataType::new_list(DataType::Float64, true);
+        Ok(vec![state("rows", rows), state("impossible", DataType::UInt64)])
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {
@@ -147,22 +175,28 @@ struct Counted {
     name: String,
     unit: TimeUnit,
     rows: HashMap<[u64; 3], u64>,
+    /// Rows that no customer can have: one of them, and there is no fit.
+    impossible: u64,
 }
 
 impl Counted {
+    fn new(kind: Kind, name: &str, unit: TimeUnit) -> Self {
+        Self { kind, name: name.to_owned(), unit, rows: HashMap::new(), impossible: 0 }
+    }
+
     /// The numbers of a row that is possible and says something.
-    fn checked(&self, row: [f64; 3]) -> Result<Option<[f64; 3]>> {
-        let [frequency, second, third] = row;
-        let fault = |cause: Impossible| impossible(&self.name, cause.to_string());
-        match self.kind {
-            Kind::Orders(_) => History::try_new(frequency, second, third)
-                .map(|customer| Some(customer.numbers()))
-                .map_err(fault),
-            Kind::Spend => {
-                let spend = Spend::try_new(frequency, second).map_err(fault)?;
-                Ok(spend.map(|spend| [spend.numbers()[0], spend.numbers()[1], 0.0]))
+    fn checked(&self, [first, second, third]: [f64; 3]) -> Result<Option<[f64; 3]>, Impossible> {
+        Ok(match self.kind {
+            Kind::Orders(_) => Some(History::try_new(first, second, third)?.numbers()),
+            Kind::Spend => Spend::try_new(first, second)?.map(|spend| {
+                let [frequency, mean_value] = spend.numbers();
+                [frequency, mean_value, 0.0]
+            }),
+            Kind::Lives => {
+                let [age, ended] = ContractLife::try_new(first, second > 0.0)?.numbers();
+                Some([age, ended, 0.0])
             }
-        }
+        })
     }
 
     fn add(&mut self, row: [f64; 3], count: u64) {
@@ -173,31 +207,34 @@ impl Counted {
         self.rows.iter().map(|(bits, count)| (bits.map(f64::from_bits), *count))
     }
 
-    fn histories(&self) -> Result<Histories> {
-        let one = |([frequency, recency, age], count): ([f64; 3], u64)| {
-            Ok((
-                History::try_new(frequency, recency, age)
-                    .map_err(|cause: Impossible| impossible(&self.name, cause.to_string()))?,
-                count,
-            ))
+    /// Rows that were checked when they came, as `one` reads them.
+    fn read<T>(&self, one: impl Fn([f64; 3]) -> Result<T, Impossible>) -> Result<Vec<(T, u64)>> {
+        let read = |(row, count)| match one(row) {
+            Ok(row) => Ok((row, count)),
+            Err(cause) => internal_err!("`{}` kept an impossible row: {cause}", self.name),
         };
-        Ok(Histories::new(self.customers().map(one).collect::<Result<Vec<_>>>()?))
+        self.customers().map(read).collect()
     }
 
-    fn spends(&self) -> Result<SpendCounts> {
-        let one = |([frequency, mean, _], count): ([f64; 3], u64)| {
-            let spend = Spend::try_new(frequency, mean)
-                .map_err(|cause: Impossible| impossible(&self.name, cause.to_string()))?;
-            Ok(spend.map(|spend| (spend, count)))
-        };
-        let all = self.customers().filter_map(|row| one(row).transpose()).collect::<Result<Vec<_>>>()?;
-        Ok(SpendCounts::new(all))
+    fn fit<const N: usize>(&self, fit: impl FnOnce(&Self) -> Result<Fit<N>>) -> Result<Fit<N>> {
+        if self.impossible == 0 {
+            return fit(self);
+        }
+        let customers = self.rows.values().sum::<u64>();
+        #[expect(clippy::cast_precision_loss, reason = "customers are fewer than 2^53")]
+        Ok(Fit::without(customers as f64, FitStatus::ImpossibleRow))
     }
 }
 
 impl Accumulator for Counted {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let columns: Vec<_> = values.iter().take(self.kind.arguments().len()).map(numbers).collect();
+        let names = self.kind.arguments();
+        let columns: Vec<ArrayRef> = values
+            .iter()
+            .take(names.len())
+            .map(|column| cast(column, &DataType::Float64))
+            .collect::<Result<_, _>>()?;
+        let columns: Vec<_> = columns.iter().map(numbers).collect();
         let (Some(first), Some(second)) = (columns.first(), columns.get(1)) else {
             return internal_err!("`{}` was not coerced", self.name);
         };
@@ -207,8 +244,10 @@ impl Accumulator for Counted {
                 continue;
             }
             let third = columns.get(2).map_or(0.0, |column| column.value(row));
-            if let Some(checked) = self.checked([first.value(row), second.value(row), third])? {
-                self.add(checked, 1);
+            match self.checked([first.value(row), second.value(row), third]) {
+                Ok(Some(checked)) => self.add(checked, 1),
+                Ok(None) => {}
+                Err(_) => self.impossible += 1,
             }
         }
         Ok(())
@@ -217,9 +256,27 @@ impl Accumulator for Counted {
     fn evaluate(&mut self) -> Result<ScalarValue> {
         match self.kind {
             Kind::Orders(model) => {
-                scalar(model.name(), Some(self.unit), model.parameters(), &model.fit(&self.histories()?))
+                let found = self.fit(|counted| {
+                    let one = |[frequency, recency, age]: [f64; 3]| History::try_new(frequency, recency, age);
+                    Ok(model.fit(&Histories::new(counted.read(one)?)))
+                })?;
+                scalar(model.name(), Some(self.unit), model.parameters(), &found)
             }
-            Kind::Spend => scalar(SPEND, None, SPEND_PARAMETERS, &fit_gamma_spend(&self.spends()?)),
+            Kind::Spend => {
+                let found = self.fit(|counted| {
+                    let rows = counted.read(|[frequency, mean, _]| Spend::try_new(frequency, mean))?;
+                    let with_orders = rows.into_iter().filter_map(|(spend, count)| Some((spend?, count)));
+                    Ok(fit_gamma_spend(&SpendCounts::new(with_orders)))
+                })?;
+                scalar(SPEND, None, SPEND_PARAMETERS, &found)
+            }
+            Kind::Lives => {
+                let found = self.fit(|counted| {
+                    let rows = counted.read(|[age, ended, _]| ContractLife::try_new(age, ended > 0.0))?;
+                    Ok(fit_contract_lives(&ContractLives::new(rows)))
+                })?;
+                scalar(LIVES, None, LIVES_PARAMETERS, &found)
+            }
         }
     }
 
@@ -227,10 +284,12 @@ impl Accumulator for Counted {
         #[expect(clippy::cast_precision_loss, reason = "customers are fewer than 2^53")]
         let kept = self.customers().flat_map(|([a, b, c], count)| [a, b, c, count as f64]);
         let kept: Vec<_> = kept.map(ScalarValue::from).collect();
-        Ok(vec![ScalarValue::List(ScalarValue::new_list(&kept, &DataType::Float64, true))])
+        let rows = ScalarValue::List(ScalarValue::new_list(&kept, &DataType::Float64, true));
+        Ok(vec![rows, ScalarValue::from(self.impossible)])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.impossible += states[1].as_primitive::<UInt64Type>().iter().flatten().sum::<u64>();
         for rows in states[0].as_list::<i32>().iter().flatten() {
             for row in rows.as_primitive::<Float64Type>().values().chunks_exact(KEPT) {
                 #[expect(
@@ -262,8 +321,7 @@ mod tests {
     }
 
     fn empty() -> Counted {
-        let kind = Kind::Orders(Orders::Mbgnbd);
-        Counted { kind, name: "mbgnbd_fit".to_owned(), unit: TimeUnit::Day, rows: HashMap::new() }
+        Counted::new(Kind::Orders(Orders::Mbgnbd), "mbgnbd_fit", TimeUnit::Day)
     }
 
     fn rows() -> Vec<[f64; 3]> {
@@ -291,5 +349,22 @@ mod tests {
         assert_eq!(merged.rows, whole.rows);
         assert_eq!(merged.evaluate().expect("a fit"), expected);
         assert!(whole.size() > whole.rows.len() * 32);
+    }
+
+    #[test]
+    fn an_impossible_row_is_told_whichever_part_it_was_in() {
+        let mut bad = empty();
+        bad.update_batch(&columns(&[[1.0, f64::NAN, 2.0]])).expect("counted");
+        let state = bad.state().expect("a state");
+        let state: Vec<ArrayRef> = state.iter().map(|it| it.to_array().expect("an array")).collect();
+        let mut merged = empty();
+        merged.update_batch(&columns(&rows())).expect("possible");
+        merged.merge_batch(&state).expect("merged");
+        let ScalarValue::Struct(fit) = merged.evaluate().expect("an answer") else {
+            unreachable!("a struct")
+        };
+        let status = fit.column_by_name("status").expect("a field").as_string::<i32>().value(0);
+        assert_eq!(status, "impossible_row");
+        assert!(!fit.column_by_name("converged").expect("a field").as_boolean().value(0));
     }
 }

@@ -20,7 +20,11 @@ mod per_customer;
 /// The aggregates.
 pub(super) fn aggregates() -> impl Iterator<Item = Arc<AggregateUDF>> {
     let all = [fit::ModelFit::orders(model::Orders::Bgnbd), fit::ModelFit::orders(model::Orders::Mbgnbd)];
-    let all = all.into_iter().chain([fit::ModelFit::orders(model::Orders::Pareto), fit::ModelFit::spend()]);
+    let all = all.into_iter().chain([
+        fit::ModelFit::orders(model::Orders::Pareto),
+        fit::ModelFit::spend(),
+        fit::ModelFit::lives(),
+    ]);
     all.map(|function| Arc::new(AggregateUDF::from(function)))
 }
 

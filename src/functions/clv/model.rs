@@ -15,6 +15,10 @@ use crate::stats::{
 pub(super) const SPEND_PARAMETERS: [&str; 3] = ["p", "q", "gamma"];
 /// Its name.
 pub(super) const SPEND: &str = "gamma_gamma";
+/// Parameters of sBG.
+pub(super) const LIVES_PARAMETERS: [&str; 2] = ["a", "b"];
+/// Its name.
+pub(super) const LIVES: &str = "sbg";
 
 /// A model of how often a customer orders and when he leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +30,15 @@ pub(super) enum Orders {
 
 impl Orders {
     pub(super) const ALL: [Self; 3] = [Self::Bgnbd, Self::Mbgnbd, Self::Pareto];
+
+    /// Its place in [`Self::ALL`].
+    pub(super) const fn place(self) -> usize {
+        match self {
+            Self::Bgnbd => 0,
+            Self::Mbgnbd => 1,
+            Self::Pareto => 2,
+        }
+    }
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -86,14 +99,33 @@ impl ExpectedOrders for Fitted {
     }
 }
 
-/// The fields of a fit: model, unit of time where there is one, parameters, their standard errors, how it went.
-pub(super) fn fields(parameters: &[&str], has_unit: bool) -> Fields {
+/// The field of a parameter's standard error.
+pub(super) fn error_field(parameter: &str) -> String {
+    format!("{parameter}_se")
+}
+
+/// The field of two parameters' correlation; the pair in the model's order.
+pub(super) fn correlation_field(first: &str, second: &str) -> String {
+    format!("{first}_{second}_correlation")
+}
+
+/// The pairs of `N` parameters, the first before the second.
+pub(super) fn pairs<const N: usize>() -> impl Iterator<Item = (usize, usize)> {
+    (0..N).flat_map(|first| (first + 1..N).map(move |second| (first, second)))
+}
+
+/// The fields of a fit: model, unit of time where there is one, parameters, their standard errors and correlations,
+/// how it went.
+pub(super) fn fields<const N: usize>(parameters: &[&str; N], has_unit: bool) -> Fields {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
     let double = |name: &str| Field::new(name, DataType::Float64, true);
     let mut fields = vec![text("model")];
     fields.extend(has_unit.then(|| text("unit")));
     fields.extend(parameters.iter().map(|name| double(name)));
-    fields.extend(parameters.iter().map(|name| double(&format!("{name}_se"))));
+    fields.extend(parameters.iter().map(|name| double(&error_field(name))));
+    let correlation =
+        |(first, second): (usize, usize)| correlation_field(parameters[first], parameters[second]);
+    fields.extend(pairs::<N>().map(|pair| double(&correlation(pair))));
     fields.extend([double("log_likelihood"), double("gradient_norm")]);
     fields.push(Field::new("customers", DataType::Int64, true));
     fields.push(Field::new("converged", DataType::Boolean, true));
@@ -114,6 +146,7 @@ pub(super) fn scalar<const N: usize>(
     columns.extend(unit.map(|unit| text(unit.name())));
     columns.extend((0..N).map(|at| double(found.parameters.map(|parameters| parameters[at]))));
     columns.extend(found.standard_errors.iter().map(|error| double(*error)));
+    columns.extend(pairs::<N>().map(|(first, second)| double(found.correlations[first][second])));
     columns.extend([double(found.log_likelihood), double(found.gradient_norm)]);
     #[expect(clippy::cast_possible_truncation, reason = "a number of rows")]
     columns.push(Arc::new(Int64Array::from(vec![found.customers as i64])));
