@@ -18,12 +18,12 @@ fn histories() -> RecordBatch {
         .collect();
     let whole = |at: usize| Arc::new(rows.iter().map(|row| row[at]).collect::<Int64Array>()) as ArrayRef;
     let double = |number: i64| f64::from(i32::try_from(number).expect("a small number"));
-    let mean = |row: &Vec<i64>| (row[1] > 0).then(|| double(row[4]) / 100.0 / double(row[1]));
+    let mean = |row: &Vec<i64>| (row[0] > 0).then(|| double(row[3]) / 100.0 / double(row[0]));
     batch(vec![
-        ("customer_id", whole(0)),
-        ("frequency", whole(1)),
-        ("recency", whole(2)),
-        ("age", whole(3)),
+        ("customer_id", Arc::new((1..).take(rows.len()).collect::<Int64Array>())),
+        ("frequency", whole(0)),
+        ("recency", whole(1)),
+        ("age", whole(2)),
         ("mean_value", Arc::new(rows.iter().map(mean).collect::<Float64Array>())),
     ])
 }
