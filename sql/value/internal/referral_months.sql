@@ -1,9 +1,9 @@
 -- One row per customer whom another one brought and month from that on: what
 -- the referral brought in the month.
--- Type 1 would not have come without it: what they contribute is its merit, and
--- so is what it would have cost to win them. Type 2 would have come anyway: only
--- that cost was saved. Of whom nobody knows which counts as type 2, the lesser
--- claim. An incentive is a cost in both.
+-- Type 1 would not have come without it: what they contribute is its merit,
+-- and so is what it would have cost to win them. Type 2 would have come anyway:
+-- only that cost was saved. Of whom nobody knows which counts as type 2, the
+-- lesser claim. An incentive is a cost in both.
 -- Who names oneself, or somebody who is no customer, was brought by nobody.
 with winning as (
     select cast(avg(acquisition_cost) as decimal(18, 2)) as average_cost
