@@ -24,9 +24,9 @@ referred as (
         coalesce(c.referral_incentive, 0) as incentive,
         w.average_cost - coalesce(c.acquisition_cost, 0)
             as acquisition_cost_saved
-    from customers as c
+    from winning as w
+    cross join customers as c
     inner join customers as r on c.referrer_id = r.customer_id
-    cross join winning as w
     where c.referrer_id <> c.customer_id
 ),
 
