@@ -112,9 +112,9 @@ moves as (
         t.*,
         s.snapshot_date,
         case when t.lifetime = 1 then d.day end as entry_day
-    from valued_days as d
+    from bounds as b
     cross join steps as t
-    cross join bounds as b
+    cross join valued_days as d
     inner join snapshots as s
         on
             greatest(
@@ -199,8 +199,8 @@ known as (
         f.customer_id,
         f.known_since,
         s.snapshot_date
-    from first_days as f
-    cross join snapshots as s
+    from snapshots as s
+    cross join first_days as f
     where
         f.known_since < s.snapshot_date
         or (f.known_since is null and s.next_date is null)

@@ -1,5 +1,5 @@
--- One row per month with overhead: what the company booked beyond single orders,
--- contacts and cases, and among how many customers it is divided.
+-- One row per month with overhead: what the company booked beyond single
+-- orders, contacts and cases, and among how many customers it is divided.
 -- Expenses count in their month, costs of campaigns in the month of their day.
 -- A month in which nobody has a weight keeps its overhead unallocated: it is
 -- nobody's, and the row says so.

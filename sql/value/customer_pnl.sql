@@ -121,6 +121,7 @@ totals as (
     group by customer_id, period_no
 ),
 
+-- The tables of one row stand first: a cross join keeps its left side in memory.
 contributions as (
     select
         t.*,
@@ -143,9 +144,9 @@ contributions as (
         end as period_end,
         b.first_day,
         o.has_overhead
-    from totals as t
-    cross join bounds as b
+    from bounds as b
     cross join booked as o
+    cross join totals as t
 )
 
 select

@@ -102,8 +102,8 @@ select
     cast(p.value_before as decimal(18, 6)) as value_before,
     cast(p.value - p.value_before as decimal(18, 6)) as value_change,
     cast(p.value as decimal(18, 6)) as value
-from pairs as p
-cross join observed as o
+from observed as o
+cross join pairs as p
 left join firsts as f on p.customer_id = f.customer_id
 where
     p.month <= o.last_month

@@ -76,8 +76,8 @@ placed as (
         case
             when t.value_brought > 0 then cast(t.value_brought as double)
         end as share_base
-    from ranked as r
-    cross join totals as t
+    from totals as t
+    cross join ranked as r
 )
 
 select

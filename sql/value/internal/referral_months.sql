@@ -1,9 +1,9 @@
 -- One row per customer whom another one brought and month from that on: what
 -- the referral brought in the month.
--- Type 1 would not have come without it: what they contribute is its merit, and
--- so is what it would have cost to win them. Type 2 would have come anyway: only
--- that cost was saved. Of whom nobody knows which counts as type 2, the lesser
--- claim. An incentive is a cost in both.
+-- Type 1 would not have come without it: what they contribute is its merit,
+-- and so is what it would have cost to win them. Type 2 would have come anyway:
+-- only that cost was saved. Of whom nobody knows which counts as type 2, the
+-- lesser claim. An incentive is a cost in both.
 -- Who names oneself, or somebody who is no customer, was brought by nobody.
 with winning as (
     select cast(avg(acquisition_cost) as decimal(18, 2)) as average_cost
@@ -24,9 +24,9 @@ referred as (
         coalesce(c.referral_incentive, 0) as incentive,
         w.average_cost - coalesce(c.acquisition_cost, 0)
             as acquisition_cost_saved
-    from customers as c
+    from winning as w
+    cross join customers as c
     inner join customers as r on c.referrer_id = r.customer_id
-    cross join winning as w
     where c.referrer_id <> c.customer_id
 ),
 

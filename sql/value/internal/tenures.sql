@@ -1,6 +1,6 @@
 -- One row per customer who ever paid for an order: since when, and how many
--- years of that were over at $as_of. A year ends the day before its anniversary;
--- who began on February 29 has it on March 1 in years without one.
+-- years of that were over at $as_of. A year ends the day before its
+-- anniversary; who began on February 29 has it on March 1 in years without one.
 with firsts as (
     select
         customer_id,

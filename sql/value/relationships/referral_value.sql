@@ -130,5 +130,5 @@ select
     v.type_2_referrals,
     v.untyped_referrals,
     v.referral_status
-from valued as v
-cross join medians as m
+from medians as m
+cross join valued as v
