@@ -1,6 +1,6 @@
 -- One row per group of customers, in each of four divisions: all together, by
--- month of the first paid order, by tier of value, by region. Customer equity is
--- what they are still expected to bring, discounted, as an asset.
+-- month of the first paid order, by tier of value, by region. Customer equity
+-- is what they are still expected to bring, discounted, as an asset.
 -- Whom the company will win is no part of it and stands in a column of its own:
 -- each of the next $acquisition_months months is taken to win as many, worth as
 -- much less the cost of winning them, as a month of the last twelve did. They
@@ -63,10 +63,10 @@ groups as (
             as new_customers_valued,
         coalesce(sum(v.value_less_cost) filter (where v.is_new), 0)
             as new_value
-    from valued as v
-    cross join (
+    from (
         values ('total'), ('cohort'), ('tier'), ('region')
     ) as d (dimension)
+    cross join valued as v
     group by
         d.dimension,
         case d.dimension
