@@ -66,162 +66,139 @@ foreseen as (
     cross join fits as f
 ),
 
-expected as (
-    select
-        'bgnbd' as model,
-        frequency_bin,
-        decile,
-        actual_orders,
-        actual_amount,
-        bgnbd as orders,
-        bgnbd * spend as amount
-    from foreseen
-    union all
-    select
-        'mbgnbd' as model,
-        frequency_bin,
-        decile,
-        actual_orders,
-        actual_amount,
-        mbgnbd as orders,
-        mbgnbd * spend as amount
-    from foreseen
-    union all
-    select
-        'pareto_nbd' as model,
-        frequency_bin,
-        decile,
-        actual_orders,
-        actual_amount,
-        pareto_nbd as orders,
-        pareto_nbd * spend as amount
-    from foreseen
-    union all
-    -- Average monthly purchase × months × retention: the months cancel.
-    select
-        'plain_formula' as model,
-        frequency_bin,
-        decile,
-        actual_orders,
-        actual_amount,
-        (cast(frequency as double) + 1) * length * retention as orders,
-        amount * length * retention as amount
-    from foreseen
-    union all
-    select
-        'past_rate' as model,
-        frequency_bin,
-        decile,
-        actual_orders,
-        actual_amount,
-        cast(frequency as double) * length as orders,
-        cast(frequency as double) * length
-        * coalesce(cast(mean_amount as double), 0) as amount
-    from foreseen
-    union all
-    select
-        'zero' as model,
-        frequency_bin,
-        decile,
-        actual_orders,
-        actual_amount,
-        cast(0 as double) as orders,
-        cast(0 as double) as amount
-    from foreseen
+models as (
+    select column1 as model
+    from (
+        values ('bgnbd'), ('mbgnbd'), ('pareto_nbd'),
+            ('plain_formula'), ('past_rate'), ('zero')
+    )
 ),
 
-measured as (
+-- The plain formula is average monthly purchase × months × retention: the
+-- months cancel.
+expected as (
     select
-        'orders' as measure,
-        model,
-        frequency_bin,
-        decile,
-        actual_orders as actual,
-        orders as expected
-    from expected
-    union all
-    select
-        'amount' as measure,
-        model,
-        frequency_bin,
-        decile,
-        actual_amount as actual,
-        amount as expected
-    from expected
+        m.model,
+        f.frequency_bin,
+        f.decile,
+        f.actual_orders,
+        f.actual_amount,
+        case m.model
+            when 'bgnbd' then f.bgnbd
+            when 'mbgnbd' then f.mbgnbd
+            when 'pareto_nbd' then f.pareto_nbd
+            when 'plain_formula'
+                then (cast(f.frequency as double) + 1) * f.length * f.retention
+            when 'past_rate' then cast(f.frequency as double) * f.length
+            else 0
+        end as orders,
+        case m.model
+            when 'bgnbd' then f.bgnbd * f.spend
+            when 'mbgnbd' then f.mbgnbd * f.spend
+            when 'pareto_nbd' then f.pareto_nbd * f.spend
+            when 'plain_formula' then f.amount * f.length * f.retention
+            when 'past_rate'
+                then
+                    cast(f.frequency as double) * f.length
+                    * coalesce(cast(f.mean_amount as double), 0)
+            else 0
+        end as amount
+    from foreseen as f
+    cross join models as m
 ),
 
 -- The smallest groups, which the others are sums of.
 cells as (
     select
-        measure,
         model,
         frequency_bin,
         decile,
         count(*) as customers,
-        sum(actual) as actual,
-        sum(expected) as expected,
-        sum(abs(expected - actual)) as errors,
-        sum((expected - actual) * (expected - actual)) as squares
-    from measured
-    group by measure, model, frequency_bin, decile
+        sum(actual_orders) as actual_orders,
+        sum(orders) as orders,
+        sum(abs(orders - actual_orders)) as order_errors,
+        sum(power(orders - actual_orders, 2)) as order_squares,
+        sum(actual_amount) as actual_amount,
+        sum(amount) as amount,
+        sum(abs(amount - actual_amount)) as amount_errors,
+        sum(power(amount - actual_amount, 2)) as amount_squares
+    from expected
+    group by model, frequency_bin, decile
+),
+
+measures as (
+    select column1 = 'orders' as is_orders from (values ('orders'), ('amount'))
+),
+
+measured as (
+    select
+        case when is_orders then 'orders' else 'amount' end as measure,
+        model,
+        frequency_bin,
+        decile,
+        customers,
+        case when is_orders then actual_orders else actual_amount end as actual,
+        case when is_orders then orders else amount end as expected,
+        case when is_orders then order_errors else amount_errors end as errors,
+        case when is_orders then order_squares else amount_squares end
+            as squares
+    from cells
+    cross join measures
 ),
 
 grouped as (
-    select *, 'all' as bin_by, 'all' as bin from cells
-    union all
-    select *, 'frequency' as bin_by, frequency_bin as bin from cells
-    union all
-    select *, 'decile' as bin_by, decile as bin from cells
-),
-
-judged as (
     select
         measure,
         model,
-        bin_by,
-        bin,
+        case
+            when frequency_bin is not null then 'frequency'
+            when decile is not null then 'decile'
+            else 'all'
+        end as bin_by,
+        coalesce(frequency_bin, decile, 'all') as bin,
         model in ('plain_formula', 'past_rate', 'zero') as is_baseline,
         sum(customers) as customers,
         sum(actual) as actual,
         sum(expected) as expected,
         sum(errors) / cast(sum(customers) as double) as mae,
         sqrt(sum(squares) / cast(sum(customers) as double)) as rmse
-    from grouped
-    group by measure, model, bin_by, bin
+    from measured
+    group by
+        grouping sets (
+            (measure, model),
+            (measure, model, frequency_bin),
+            (measure, model, decile)
+        )
 ),
 
-least as (
+judged as (
     select
-        measure,
-        bin_by,
-        bin,
-        min(mae) as mae,
-        min(rmse) as rmse
-    from judged
-    where is_baseline
-    group by measure, bin_by, bin
+        *,
+        min(case when is_baseline then mae end)
+            over (partition by measure, bin_by, bin) as least_mae,
+        min(case when is_baseline then rmse end)
+            over (partition by measure, bin_by, bin) as least_rmse
+    from grouped
 )
 
 select
     $as_of_day as as_of,
-    j.measure,
-    j.model,
-    j.bin_by,
-    j.bin,
+    measure,
+    model,
+    bin_by,
+    bin,
     cast($clv_holdout_days as bigint) as holdout_days,
-    j.customers,
-    j.actual,
-    j.expected,
-    case when j.actual > 0 then j.expected / j.actual - 1 end as bias,
-    j.mae,
-    j.rmse,
+    customers,
+    actual,
+    expected,
+    case when actual > 0 then expected / actual - 1 end as bias,
+    mae,
+    rmse,
     case
-        when j.expected is null then 'no_fit'
-        when j.is_baseline then 'baseline'
-        when j.mae < l.mae and j.rmse < l.rmse then 'better'
-        when j.mae < l.mae or j.rmse < l.rmse then 'mixed'
+        when expected is null then 'no_fit'
+        when is_baseline then 'baseline'
+        when mae < least_mae and rmse < least_rmse then 'better'
+        when mae < least_mae or rmse < least_rmse then 'mixed'
         else 'no_help'
     end as grade
-from judged as j
-inner join least as l
-    on j.measure = l.measure and j.bin_by = l.bin_by and j.bin = l.bin
+from judged

@@ -154,7 +154,7 @@ fn planted_gamma_gamma_parameters_lie_in_their_intervals() {
 #[test]
 fn planted_contracts_lie_in_their_intervals() {
     let planted = [0.9, 14.0];
-    check_coverage(planted, 100, |seed| fit_contract_lives(&simulate_contracts(planted, seed, 4000)));
+    check_coverage(planted, 200, |seed| fit_contract_lives(&simulate_contracts(planted, seed, 4000)));
 }
 
 /// What the planted parameters say of a customer lies in the 95 % interval around what the fitted ones say.
