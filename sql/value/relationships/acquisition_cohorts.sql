@@ -10,11 +10,17 @@ with cohorts as (
         count(o.customer_id) as buyers,
         count(c.acquisition_cost) as customers_with_cost,
         sum(c.acquisition_cost) as acquisition_cost,
-        sum(c.referral_incentive) as referral_incentives
+        sum(c.referral_incentive) as referral_incentives,
+        -- Who never bought is expected to bring nothing; a buyer may be unknown.
+        case
+            when count(o.customer_id) = count(v.residual_clv)
+                then coalesce(sum(v.residual_clv), 0)
+        end as residual_clv
     from customers as c
     left join (
         select distinct customer_id from order_days
     ) as o on c.customer_id = o.customer_id
+    left join customer_value_latest as v on c.customer_id = v.customer_id
     group by cast(date_trunc('month', c.created_day) as date)
 ),
 
@@ -122,6 +128,10 @@ select
         as ltv_to_date,
     cast(p.contribution as double) / nullif(cast(c.total_cost as double), 0)
         as ltv_to_cac,
+    cast(p.contribution + c.residual_clv as double)
+    / cast(c.customers as double) as expected_ltv,
+    cast(p.contribution + c.residual_clv as double)
+    / nullif(cast(c.total_cost as double), 0) as expected_ltv_to_cac,
     case
         when c.complete_months >= 12
             then
@@ -139,6 +149,7 @@ select
     cast(c.total_cost as double) / nullif(cast(c.buyers as double), 0)
         as cost_per_buyer,
     cast(p.contribution as decimal(18, 6)) as contribution,
+    cast(c.residual_clv as decimal(18, 2)) as residual_clv,
     cast(c.acquisition_cost as decimal(18, 2)) as acquisition_cost,
     cast(c.referral_incentives as decimal(18, 2)) as referral_incentives,
     c.customers_with_cost,
