@@ -9,6 +9,10 @@ use goodwill::demo::{World, generate};
 use goodwill::diagnostic::SourceFile;
 use goodwill::query;
 use goodwill::spec::{self, ModelsSpec};
+use goodwill::stats::{Dropout, Histories, History, fit_beta_geometric, fit_pareto};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Beta, Distribution, Exp, Gamma, Uniform};
 
 const QUERY: &str = include_str!("../sql/value/customer_pnl.sql");
 const MODELS: &str = include_str!("../sql/staging/staging.yml");
@@ -45,5 +49,47 @@ fn reading(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(functions, demo, reading);
+/// Customers of BG/NBD over up to two years of whole days.
+fn histories(customers: usize) -> Histories {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let rates = Gamma::new(1.0, 1.0 / 60.0).expect("parameters");
+    let dropout = Beta::new(1.0, 3.0).expect("parameters");
+    let (ages, chance) = (Uniform::new(0.0, 730.0).expect("a span"), Uniform::new(0.0, 1.0).expect("a span"));
+    let one = |_| {
+        let (rate, leaves) = (rates.sample(&mut rng), dropout.sample(&mut rng));
+        let gaps = Exp::new(f64::max(rate, 1e-9)).expect("a rate");
+        let age = f64::floor(ages.sample(&mut rng));
+        let (mut frequency, mut last, mut at) = (0.0, 0.0, gaps.sample(&mut rng));
+        while at <= age {
+            if f64::floor(at) > last {
+                (frequency, last) = (frequency + 1.0, f64::floor(at));
+            }
+            if chance.sample(&mut rng) < leaves {
+                break;
+            }
+            at += gaps.sample(&mut rng);
+        }
+        (History::try_new(frequency, last, age).expect("possible"), 1)
+    };
+    Histories::new((0..customers).map(one).collect::<Vec<_>>())
+}
+
+/// Fits of as many customers as the whole CDNOW data set has, and of a million.
+fn lifetime(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("lifetime");
+    group.sample_size(10);
+    for customers in [23_570, 1_000_000] {
+        let histories = histories(customers);
+        group.throughput(Throughput::Elements(customers as u64));
+        group.bench_function(format!("bgnbd_fit, {customers} customers"), |bencher| {
+            bencher.iter(|| fit_beta_geometric(Dropout::AfterRepeatOrders, black_box(&histories)));
+        });
+        group.bench_function(format!("pareto_nbd_fit, {customers} customers"), |bencher| {
+            bencher.iter(|| fit_pareto(black_box(&histories)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(functions, demo, reading, lifetime);
 criterion_main!(functions);

@@ -23,5 +23,6 @@ pub mod run;
 pub mod spec;
 pub mod stack;
 pub mod state;
+pub mod stats;
 pub mod store;
 pub mod value;

@@ -109,8 +109,8 @@ cuts as (
                     ) / (d.touches - 2)
             end as decimal(18, 9)
         ) as cut_before
-    from decayed as d
-    cross join attribution_models as m
+    from attribution_models as m
+    cross join decayed as d
 ),
 
 earned as (
@@ -151,9 +151,9 @@ unearned as (
         cast(1 as decimal(18, 9)) as credit,
         cast(o.revenue as decimal(18, 6)) as revenue,
         o.margin
-    from order_values as o
+    from attribution_models as m
+    cross join order_values as o
     left join paths as p on o.order_id = p.order_id
-    cross join attribution_models as m
     where o.is_conversion and p.order_id is null
 )
 

@@ -35,10 +35,10 @@ silences as (
                 then 'unknown'
             else 'none'
         end as before_first
-    from rhythm_snapshots as s
+    from records as r
+    cross join rhythm_snapshots as s
     inner join order_days as d
         on s.customer_id = d.customer_id and s.last_order_day = d.day
-    cross join records as r
     where s.as_of = $as_of_day
 ),
 
@@ -111,10 +111,10 @@ defined as (
             when d.definition = 'days_silent' then c.previous_silent_state
             else c.previous_rhythm_state
         end as previous_state
-    from changes as c
-    cross join (
+    from (
         values ('days_silent'), ('own_rhythm')
     ) as d (definition)
+    cross join changes as c
 ),
 
 windows as (

@@ -61,8 +61,8 @@ prospects as (
                 interval '1 month'
             )
         ) as snapshot_date
-    from customers as c
-    cross join month_ends as m
+    from month_ends as m
+    cross join customers as c
     left join buyers as b on c.customer_id = b.customer_id
 ),
 
@@ -72,8 +72,8 @@ measured as (
         s.first_order_day - r.first_day >= $churn_after_days as is_start_known,
         s.first_order_day <= cast(s.snapshot_date - interval '6 months' as date)
             as has_trend
-    from rhythm_snapshots as s
-    cross join records as r
+    from records as r
+    cross join rhythm_snapshots as s
     where s.as_of = $as_of_day
 ),
 

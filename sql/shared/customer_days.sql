@@ -1,7 +1,8 @@
 -- One row per customer and day on which money or a contact moved: the ledger
 -- that months, periods and scores add up.
 -- A paid order is one with positive invoiced sales: a basket of free items is
--- an order, but no paid one. Returns stand on the day they came back.
+-- an order, but no paid one. Returns stand on the day they came back,
+-- what a service case cost on the day it was opened.
 with line_totals as (
     select
         order_id,
@@ -27,6 +28,7 @@ order_entries as (
         coalesce(t.cogs, 0) as cogs,
         coalesce(o.fulfilment_cost, 0) as fulfilment_cost,
         coalesce(o.payment_cost, 0) as payment_cost,
+        0 as service_cost,
         0 as marketing_cost,
         0 as touches,
         coalesce(t.actual_cost_entries, 0) as actual_cost_entries,
@@ -47,6 +49,7 @@ return_entries as (
         -recovered_cogs as cogs,
         0 as fulfilment_cost,
         0 as payment_cost,
+        0 as service_cost,
         0 as marketing_cost,
         0 as touches,
         case when cost_basis = 'actual' then 1 else 0 end
@@ -68,6 +71,7 @@ touch_entries as (
         0 as cogs,
         0 as fulfilment_cost,
         0 as payment_cost,
+        0 as service_cost,
         coalesce(t.cost, 0) as marketing_cost,
         1 as touches,
         0 as actual_cost_entries,
@@ -76,12 +80,35 @@ touch_entries as (
     inner join customers as c on t.party_id = c.customer_id
 ),
 
+case_entries as (
+    select
+        customer_id,
+        opened_day as day,
+        0 as orders,
+        0 as paid_orders,
+        0 as gross_sales,
+        0 as discounts,
+        0 as returned,
+        0 as cogs,
+        0 as fulfilment_cost,
+        0 as payment_cost,
+        cost as service_cost,
+        0 as marketing_cost,
+        0 as touches,
+        0 as actual_cost_entries,
+        0 as assumed_cost_entries
+    from service_cases
+    where cost is not null
+),
+
 entries as (
     select * from order_entries
     union all
     select * from return_entries
     union all
     select * from touch_entries
+    union all
+    select * from case_entries
 )
 
 select
@@ -95,6 +122,7 @@ select
     cast(sum(cogs) as decimal(18, 6)) as cogs,
     cast(sum(fulfilment_cost) as decimal(18, 2)) as fulfilment_cost,
     cast(sum(payment_cost) as decimal(18, 2)) as payment_cost,
+    cast(sum(service_cost) as decimal(18, 2)) as service_cost,
     cast(sum(marketing_cost) as decimal(18, 2)) as marketing_cost,
     sum(touches) as touches,
     sum(actual_cost_entries) as actual_cost_entries,

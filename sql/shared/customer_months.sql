@@ -13,6 +13,7 @@ with months as (
         cast(sum(cogs) as decimal(18, 6)) as cogs,
         cast(sum(fulfilment_cost) as decimal(18, 2)) as fulfilment_cost,
         cast(sum(payment_cost) as decimal(18, 2)) as payment_cost,
+        cast(sum(service_cost) as decimal(18, 2)) as service_cost,
         cast(sum(marketing_cost) as decimal(18, 2)) as marketing_cost,
         sum(touches) as touches,
         sum(actual_cost_entries) as actual_cost_entries,
@@ -35,10 +36,12 @@ select
         as gross_margin,
     fulfilment_cost,
     payment_cost,
+    service_cost,
     marketing_cost,
     cast(
         gross_sales - discounts - returns - cogs
-        - fulfilment_cost - payment_cost - marketing_cost as decimal(18, 6)
+        - fulfilment_cost - payment_cost - service_cost - marketing_cost
+        as decimal(18, 6)
     ) as contribution,
     touches,
     case

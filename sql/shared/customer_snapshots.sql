@@ -17,14 +17,40 @@ with days as (
             as gross_margin,
         cast(
             gross_sales - discounts - returns - cogs
-            - fulfilment_cost - payment_cost - marketing_cost
+            - fulfilment_cost - payment_cost - service_cost - marketing_cost
             as decimal(18, 6)
         ) as contribution,
+        0 as allocated_overhead,
         touches,
+        orders > 0
+        or returns <> 0
+        or cogs <> 0
+        or service_cost <> 0
+        or marketing_cost <> 0 as is_money_day
+    from customer_days
+    union all
+    select
+        customer_id,
+        month as day,
+        0 as orders,
+        0 as paid_orders,
+        0 as gross_sales,
+        0 as discounts,
+        0 as returns,
+        0 as net_sales,
+        0 as gross_margin,
+        0 as contribution,
+        allocated_overhead,
+        0 as touches,
+        true as is_money_day
+    from customer_overhead
+),
+
+period_days as (
+    select
+        *,
         case
-            when
-                orders = 0 and returns = 0 and cogs = 0 and marketing_cost = 0
-                then 0
+            when not is_money_day then 0
             when $value_period in ('lifetime', 'trailing_12_months') then 1
             when
                 $value_period = concat(
@@ -33,13 +59,15 @@ with days as (
                 then 1
             else 0
         end as value_days
-    from customer_days
+    from days
 ),
 
 valued_days as (
     select
         *,
         case
+            when $value_measure = 'profit'
+                then value_days * (contribution - allocated_overhead)
             when $value_measure = 'contribution' then value_days * contribution
             when $value_measure = 'gross_margin' then value_days * gross_margin
             when $value_measure = 'net_sales'
@@ -49,7 +77,7 @@ valued_days as (
                     value_days
                     * cast(gross_sales - discounts as decimal(18, 6))
         end as value
-    from days
+    from period_days
 ),
 
 -- What a day adds to each window when it enters, and takes when it leaves it.
@@ -84,9 +112,9 @@ moves as (
         t.*,
         s.snapshot_date,
         case when t.lifetime = 1 then d.day end as entry_day
-    from valued_days as d
+    from bounds as b
     cross join steps as t
-    cross join bounds as b
+    cross join valued_days as d
     inner join snapshots as s
         on
             greatest(
@@ -171,8 +199,8 @@ known as (
         f.customer_id,
         f.known_since,
         s.snapshot_date
-    from first_days as f
-    cross join snapshots as s
+    from snapshots as s
+    cross join first_days as f
     where
         f.known_since < s.snapshot_date
         or (f.known_since is null and s.next_date is null)

@@ -39,6 +39,7 @@ totals as (
         cast(sum(gross_margin) as decimal(18, 6)) as gross_margin,
         cast(sum(fulfilment_cost) as decimal(18, 2)) as fulfilment_cost,
         cast(sum(payment_cost) as decimal(18, 2)) as payment_cost,
+        cast(sum(service_cost) as decimal(18, 2)) as service_cost,
         cast(sum(marketing_cost) as decimal(18, 2)) as marketing_cost,
         cast(sum(contribution) as decimal(18, 6)) as contribution,
         sum(touches) as touches
@@ -61,6 +62,7 @@ filled as (
         coalesce(t.gross_margin, 0) as gross_margin,
         coalesce(t.fulfilment_cost, 0) as fulfilment_cost,
         coalesce(t.payment_cost, 0) as payment_cost,
+        coalesce(t.service_cost, 0) as service_cost,
         coalesce(t.marketing_cost, 0) as marketing_cost,
         coalesce(t.contribution, 0) as contribution,
         coalesce(t.touches, 0) as touches
@@ -85,6 +87,7 @@ select
     cast(gross_margin as decimal(18, 6)) as gross_margin,
     cast(fulfilment_cost as decimal(18, 2)) as fulfilment_cost,
     cast(payment_cost as decimal(18, 2)) as payment_cost,
+    cast(service_cost as decimal(18, 2)) as service_cost,
     cast(marketing_cost as decimal(18, 2)) as marketing_cost,
     cast(contribution as decimal(18, 6)) as contribution,
     touches,

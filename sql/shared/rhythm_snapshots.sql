@@ -38,7 +38,12 @@ money_months as (
         net_sales,
         contribution
     from customer_months
-    where orders > 0 or returns <> 0 or cogs <> 0 or marketing_cost <> 0
+    where
+        orders > 0
+        or returns <> 0
+        or cogs <> 0
+        or service_cost <> 0
+        or marketing_cost <> 0
 ),
 
 spans as (

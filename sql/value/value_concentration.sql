@@ -53,8 +53,8 @@ totals as (
         ) as ranked_floored_sales,
         count(*) filter (where r.value < 0) as costly_customers,
         coalesce(sum(r.value) filter (where r.value < 0), 0) as costly_value
-    from ranked as r
-    cross join sizes as s
+    from sizes as s
+    cross join ranked as r
     group by s.customers
 ),
 
@@ -117,8 +117,8 @@ select
             then 'no_positive_total'
         else 'ok'
     end as concentration_status
-from percentiles as p
-cross join bases as b
+from bases as b
+cross join percentiles as p
 inner join curves as v on p.best = v.value_rank
 left join curves as o on p.others = o.sales_rank
 left join curves as s on p.smallest = s.sales_rank

@@ -25,18 +25,26 @@ observed as (
 
 valued as (
     select
-        customer_id,
-        month,
-        paid_orders,
+        m.customer_id,
+        m.month,
+        m.paid_orders,
         case
-            when $value_measure = 'contribution' then contribution
-            when $value_measure = 'gross_margin' then gross_margin
+            when $value_measure = 'profit'
+                then
+                    cast(
+                        m.contribution - coalesce(o.allocated_overhead, 0)
+                        as decimal(18, 6)
+                    )
+            when $value_measure = 'contribution' then m.contribution
+            when $value_measure = 'gross_margin' then m.gross_margin
             when $value_measure = 'net_sales'
-                then cast(net_sales as decimal(18, 6))
+                then cast(m.net_sales as decimal(18, 6))
             when $value_measure = 'invoiced_sales'
-                then cast(gross_sales - discounts as decimal(18, 6))
+                then cast(m.gross_sales - m.discounts as decimal(18, 6))
         end as value
-    from customer_months
+    from customer_months as m
+    left join customer_overhead as o
+        on m.customer_id = o.customer_id and m.month = o.month
 ),
 
 -- Each month counts twice: as itself, and as the one before the next.
@@ -94,8 +102,8 @@ select
     cast(p.value_before as decimal(18, 6)) as value_before,
     cast(p.value - p.value_before as decimal(18, 6)) as value_change,
     cast(p.value as decimal(18, 6)) as value
-from pairs as p
-cross join observed as o
+from observed as o
+cross join pairs as p
 left join firsts as f on p.customer_id = f.customer_id
 where
     p.month <= o.last_month

@@ -18,6 +18,7 @@ valued as (
         customer_id,
         net_sales,
         case
+            when $value_measure = 'profit' then profit
             when $value_measure = 'contribution' then contribution
             when $value_measure = 'gross_margin' then gross_margin
             when $value_measure = 'net_sales'
@@ -75,8 +76,8 @@ placed as (
         case
             when t.value_brought > 0 then cast(t.value_brought as double)
         end as share_base
-    from ranked as r
-    cross join totals as t
+    from totals as t
+    cross join ranked as r
 )
 
 select

@@ -227,6 +227,10 @@ fn failed_function(fault: &Fault, file: &SourceFile) -> Diagnostic {
             "guard the division: `case when total <> 0 then part / total end`, or `nullif(total, 0)`",
         ),
         Fault::Narrowing { .. } => (code::NARROWING_FAILED, "widen the type in the contract"),
+        Fault::Impossible { .. } => (
+            code::MODEL_FAILED,
+            "filter such rows out before, or find out where they come from; null in place of a number is left out",
+        ),
         Fault::UnknownZone => (code::MODEL_FAILED, "use a name of the zone database such as 'Europe/Berlin'"),
     };
     Diagnostic::error(code, fault.to_string()).at(file.place_at(1, 1, 1)).help(help)

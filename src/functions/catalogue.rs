@@ -31,6 +31,10 @@ pub struct Function {
     pub signature: String,
     /// What it gives, in words.
     pub description: String,
+    /// Its arguments by name, with what each is.
+    pub arguments: Vec<(String, String)>,
+    /// A query that calls it.
+    pub example: Option<String>,
     /// Why it may not be called, if it may not.
     pub refused: Option<Refusal>,
 }
@@ -73,6 +77,8 @@ fn entry(
         kind: Some(kind),
         signature: documentation.map_or_else(fallback, |doc| doc.syntax_example.clone()),
         description: documentation.map_or_else(String::new, |doc| doc.description.trim().to_owned()),
+        arguments: documentation.and_then(|doc| doc.arguments.clone()).unwrap_or_default(),
+        example: documentation.and_then(|doc| doc.sql_example.clone()),
         refused: None,
     }
 }
@@ -84,6 +90,8 @@ fn refused_entry(name: &str, refusal: Refusal) -> Function {
         kind: None,
         signature: format!("{name}(…)"),
         description: refusal.instead().to_owned(),
+        arguments: Vec::new(),
+        example: None,
         refused: Some(refusal),
     }
 }

@@ -33,6 +33,14 @@ pub enum Fault {
         /// How many rows of the batch at hand.
         rows: usize,
     },
+    /// Input that cannot be, such as a last order after the end of the observation.
+    #[error("`{function}` cannot use a row: {what}")]
+    Impossible {
+        /// The function as people write it.
+        function: String,
+        /// What is wrong, without the value.
+        what: String,
+    },
     /// A time zone that the zone database does not have.
     #[error("there is no time zone with that name")]
     UnknownZone,
@@ -52,4 +60,9 @@ impl From<Fault> for DataFusionError {
 /// The overflow of `operation` in `data_type`.
 pub(crate) fn overflow(operation: &str, data_type: impl Into<String>) -> DataFusionError {
     Fault::Overflow { operation: operation.to_owned(), data_type: data_type.into() }.into()
+}
+
+/// What is impossible about a row that `function` was given.
+pub(super) fn impossible(function: &str, what: impl Into<String>) -> DataFusionError {
+    Fault::Impossible { function: function.to_owned(), what: what.into() }.into()
 }

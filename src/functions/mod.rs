@@ -12,6 +12,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 mod accumulate;
 mod catalogue;
+mod clv;
 mod exact;
 mod fault;
 mod finish;
@@ -55,7 +56,7 @@ fn scalars() -> Vec<Arc<ScalarUDF>> {
         ScalarUDF::from(local_time::LocalTime::timestamp()),
         ScalarUDF::from(key_number::KeyNumber::new()),
     ];
-    allowed.chain(own.map(Arc::new)).collect()
+    allowed.chain(own.map(Arc::new)).chain(clv::scalars()).collect()
 }
 
 fn aggregates() -> Vec<Arc<AggregateUDF>> {
@@ -65,7 +66,7 @@ fn aggregates() -> Vec<Arc<AggregateUDF>> {
     let kept = |function: &Arc<AggregateUDF>| {
         !matches!(function.name(), "sum" | "avg") && refusal(function.name()).is_none()
     };
-    own.into_iter().chain(stock.into_iter().filter(kept)).collect()
+    own.into_iter().chain(clv::aggregates()).chain(stock.into_iter().filter(kept)).collect()
 }
 
 /// A type as SQL names it, for messages.

@@ -26,7 +26,7 @@ const KNOWN_AT_MICROS: i64 = 1_719_792_000_000_000;
 
 /// The demo's sources that models read, with what dates each: its own column, or that of the source it
 /// belongs to. What became of orders is made here.
-const SOURCES: [(&str, Dated); 14] = [
+const SOURCES: [(&str, Dated); 16] = [
     ("customers", Dated::By("created_at")),
     ("products", Dated::By("launched_at")),
     ("product_costs", Dated::By("valid_from")),
@@ -41,6 +41,8 @@ const SOURCES: [(&str, Dated); 14] = [
     ("expenses", Dated::By("expense_month")),
     ("campaign_members", Dated::ByAndAs("assigned_at", "campaign_id", "campaigns")),
     ("touches", Dated::By("touched_at")),
+    ("service_cases", Dated::By("opened_at")),
+    ("wallet", Dated::ByAndAs("period_start", "customer_id", "customers")),
 ];
 
 #[derive(Debug, Clone, Copy)]

@@ -336,6 +336,8 @@ fn function_document(function: &Function) -> Json {
         "kind": computed_from(function),
         "signature": function.signature,
         "description": function.description,
+        "arguments": function.arguments.iter().map(|(name, what)| json!({"name": name, "description": what})).collect::<Json>(),
+        "example": function.example,
         "refused": function.refused.is_some(),
     })
 }
@@ -351,7 +353,17 @@ fn explained(function: &Function) -> String {
         Some(FunctionKind::Window) => "computed from a row among its neighbours\n",
         None => "refused\n",
     });
-    format!("{text}\n{}\n", function.description)
+    text.push_str(&format!("\n{}\n", function.description));
+    if !function.arguments.is_empty() {
+        text.push('\n');
+    }
+    for (name, what) in &function.arguments {
+        text.push_str(&format!("  {name}: {what}\n"));
+    }
+    if let Some(example) = &function.example {
+        text.push_str(&format!("\nfor example:\n{example}\n"));
+    }
+    text
 }
 
 fn functions_text(found: &[Function], frame: Frame) -> String {

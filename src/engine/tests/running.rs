@@ -70,8 +70,12 @@ fn text(batches: &[RecordBatch]) -> String {
 }
 
 async fn run(sql: &str, input: RecordBatch) -> Result<String, String> {
+    run_over("t", sql, input).await
+}
+
+pub(super) async fn run_over(table: &str, sql: &str, input: RecordBatch) -> Result<String, String> {
     let world = world();
-    let (relation, bindings) = memory("t", input);
+    let (relation, bindings) = memory(table, input);
     let typed = typed_over(sql, &[relation]);
     match world.engine.collect(&typed, &bindings, None, share(2)).await {
         Ok(rows) => Ok(text(&rows)),
