@@ -152,6 +152,8 @@ select
     frequency,
     recency as recency_days,
     age as age_days,
+    'day' as time_unit,
+    false as first_order_counts,
     model,
     status,
     p_alive,

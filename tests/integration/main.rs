@@ -24,6 +24,7 @@ mod hostile;
 mod inputs;
 mod intervals;
 mod invalid;
+mod lifetime;
 mod limits;
 mod locks;
 mod modules;
