@@ -125,7 +125,10 @@ select
     cast(coalesce(s.change, 0) as decimal(18, 2)) as net_sales_change,
     cast(coalesce(s.change, 0) as double)
     / case
-        when p.net_sales_before > 0 then cast(p.net_sales_before as double)
+        when
+            p.net_sales_before > 0
+            and p.period_end - 2 * $growth_period_days >= p.first_day
+            then cast(p.net_sales_before as double)
     end as growth,
     case
         when p.period_end - 2 * $growth_period_days < p.first_day
