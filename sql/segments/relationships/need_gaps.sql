@@ -51,17 +51,27 @@ sizes as (
     group by segment
 ),
 
--- Products that answer a need, bought by customers who state it.
+-- What those who state a need bought, of that what answers a need they state.
+purchases as (
+    select
+        l.customer_id,
+        l.product_id
+    from sales_lines as l
+    inner join (select party_id from statements group by party_id) as s
+        on l.customer_id = s.party_id
+    group by l.customer_id, l.product_id
+),
+
 bought as (
     select
         s.party_id,
         s.need,
-        p.product_id
-    from statements as s
-    inner join product_needs as p on s.need = p.need
-    inner join sales_lines as l
-        on s.party_id = l.customer_id and p.product_id = l.product_id
-    group by s.party_id, s.need, p.product_id
+        b.product_id
+    from purchases as b
+    inner join product_needs as p on b.product_id = p.product_id
+    inner join statements as s
+        on b.customer_id = s.party_id and p.need = s.need
+    group by s.party_id, s.need, b.product_id
 ),
 
 buyers as (
