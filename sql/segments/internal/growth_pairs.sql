@@ -78,8 +78,8 @@ pairs as (
         sum(s.units_before) as units_before,
         sum(s.invoiced_before) as invoiced_before,
         sum(s.returned_before) as returned_before
-    from sides as s
-    cross join observed as o
+    from observed as o
+    cross join sides as s
     where s.period_no between 0 and o.oldest_no - 1
     group by s.customer_id, s.product, s.period_no
 )
