@@ -4,8 +4,8 @@
 -- by own_rhythm. Within $rhythm_min_days everybody is awake, however fast the
 -- rhythm; without $rhythm_min_orders days with an order there is none to tell.
 -- Who is asleep by the fixed cuts may be woken by the channel that promises most:
--- what an order of the customer brings, times how often such contacts with
--- sleepers alike were followed by an order, less what a contact costs.
+-- what an order of the customer brings, times how many more woke after such a
+-- contact than of those held out, less what the contact costs.
 with last_orders as (
     select
         customer_id,
@@ -90,64 +90,54 @@ told as (
     left join favourite_categories as f on o.customer_id = f.customer_id
 ),
 
--- Sleepers alike have the same favourite category, where enough of them were
--- contacted by the channel; else those of all categories must do.
-known as (
-    select
-        t.customer_id,
-        r.channel,
-        max(t.margin_per_order) as margin_per_order,
-        max(case when r.category <> '(all)' then r.contacts end)
-            as alike_contacts,
-        max(case when r.category <> '(all)' then r.woken end) as alike_woken,
-        max(case when r.category = '(all)' then r.contacts end) as contacts,
-        max(case when r.category = '(all)' then r.woken end) as woken,
-        max(case when r.category = '(all)' then r.known_cost end) as known_cost,
-        max(case when r.category = '(all)' then r.known_costs end)
-            as known_costs
-    from told as t
-    inner join wake_rates as r
-        on
-            t.is_lost = r.is_lost
-            and (r.category = '(all)' or r.category = t.favourite_category)
-            and r.contacts >= $wake_min_contacts
-    where t.dormancy = 'asleep'
-    group by t.customer_id, r.channel
-),
-
+-- Sleepers alike have slept as long. Many order without any contact: where too
+-- few were held out to tell how many, nobody knows what a contact is worth.
 chances as (
     select
-        customer_id,
+        is_lost,
         channel,
-        coalesce(alike_contacts, contacts) as contacts,
-        cast(coalesce(alike_woken, woken) as double)
-        / cast(coalesce(alike_contacts, contacts) as double) as chance,
+        contacts,
+        held_out,
+        cast(woken as double) / cast(contacts as double) as chance,
         cast(known_cost as double) / nullif(cast(known_costs as double), 0)
             as cost,
-        margin_per_order
-    from known
+        case
+            when held_out >= $wake_min_contacts and compared_contacts > 0
+                then
+                    (cast(compared_woken as double) - expected_alone)
+                    / cast(compared_contacts as double)
+        end as uplift
+    from wake_rates
+    where contacts >= $wake_min_contacts
+),
+
+promises as (
+    select
+        t.customer_id,
+        c.channel,
+        max(c.contacts) as contacts,
+        max(c.held_out) as held_out,
+        max(c.chance) as chance,
+        max(c.uplift) as uplift,
+        max(c.cost) as cost,
+        max(c.uplift * t.margin_per_order - c.cost) as margin
+    from told as t
+    inner join chances as c on t.is_lost = c.is_lost
+    where t.dormancy = 'asleep'
+    group by t.customer_id, c.channel
 ),
 
 best as (
-    select
-        customer_id,
-        channel,
-        contacts,
-        chance,
-        cost,
-        chance * margin_per_order - cost as margin
+    select *
     from (
         select
             *,
             row_number() over (
                 partition by customer_id
-                order by
-                    chance * margin_per_order - cost desc nulls last,
-                    chance desc,
-                    channel
+                order by margin desc nulls last, chance desc, channel
             ) as place
-        from chances
-    ) as c
+        from promises
+    ) as p
     where place = 1
 )
 
@@ -173,6 +163,8 @@ select
     b.channel as waking_channel,
     b.chance as waking_chance,
     b.contacts as waking_n,
+    b.uplift as waking_uplift,
+    b.held_out as waking_held_out,
     b.cost as waking_cost,
     case when t.dormancy = 'asleep' then coalesce(k.product_id, a.product_id) end
         as waking_product_id,
@@ -180,6 +172,7 @@ select
     case
         when t.dormancy <> 'asleep' then 'awake'
         when b.customer_id is null then 'insufficient_history'
+        when b.uplift is null then 'no_holdout'
         when b.cost is null then 'no_cost_data'
         else 'ok'
     end as waking_status
