@@ -21,6 +21,7 @@ select
     l.category,
     l.department,
     l.brand,
-    l.package_size
+    l.package_size,
+    cast(null as timestamp) as launched_at
 from listed as l
 full join sold as s on l.product_id = s.product_id
