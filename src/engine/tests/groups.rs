@@ -31,7 +31,14 @@ async fn the_examples_run() {
     let fit =
         "fit['status'] as status, fit['k'] as k, fit['rows'] as n, cardinality(fit['candidates']) as tried";
     assert_eq!(example("kmeans_fit", fit).await, "ok,2,6,2");
-    assert_eq!(example("kmeans_assign", "customer, cluster").await.lines().count(), 3);
+    assert_eq!(
+        example(
+            "kmeans_assign",
+            "sum(case when customer = 'c' then 0 else cluster_id end) as ab, count(*) as n"
+        )
+        .await,
+        "2,3"
+    );
     let contacts = "sum(case when is_kept then id end) as kept, max(case when id = 1 then rule end) as rule";
     assert_eq!(example("plan_contacts", contacts).await, "2,one_mail_a_week");
 }
@@ -43,9 +50,9 @@ async fn groups_are_numbered_by_size_and_told_in_their_own_units() {
     let sql = format!(
         "with f as (select kmeans_fit(make_array(x, y), 2) as fit from {POINTS}), \
          c as (select unnest(fit['clusters']) as c from f) \
-         select string_agg(concat(c['cluster'], ':', c['size'], ':', c['center'][1], ':', c['center'][2]), ' ' order by c['cluster']) as all_of_them from c"
+         select c['cluster'] as number, c['size'] as size, c['center'][1] as x, c['center'][2] as y from c order by number"
     );
-    assert_eq!(answer(&sql).await, "1:2:1.0:1.5 2:1:9.0:8.0");
+    assert_eq!(answer(&sql).await, "1,2,1.0,1.5 2,1,9.0,8.0");
     // Each row's own group, and none for a row of which something is unknown.
     let sql = format!(
         "with f as (select kmeans_fit(make_array(x, y), 2) as fit from {POINTS}) \
@@ -88,50 +95,76 @@ async fn wrong_arguments_are_told() {
     let other = format!(
         "with f as (select kmeans_fit(make_array(x, y), 2) as fit from {POINTS}) select kmeans_assign(fit, make_array(1.0)) as a from f"
     );
-    assert!(fault(&other).await.contains("was given 1 features, and the fit has 2"));
+    assert!(fault(&other).await.contains("it has 1 features, and the fit 2"));
 }
 
-fn contacts(of: &str, rules: &str) -> String {
+/// A planned contact: id, day, priority, label; and whether it was made.
+fn contact(id: &str, day: i32, priority: &str, label: &str, is_made: bool) -> String {
     format!(
-        "with c as (select array_agg(named_struct('id', id, 'at', timestamp '2026-01-01' + day * interval '1 day', 'priority', priority, \
-         'labels', make_array(label), 'is_made', is_made)) as planned from (values {of}) as t (id, day, priority, label, is_made)), \
-         r as (select array_agg(named_struct('rule', rule, 'kind', kind, 'label', label, 'other_label', other, 'days', days, 'most', most)) as rules \
-         from (values {rules}) as t (rule, kind, label, other, days, most)), \
-         d as (select unnest(plan_contacts(planned, rules)) as d from c cross join r) \
-         select string_agg(concat(d['id'], ':', coalesce(d['rule'], 'kept')), ' ' order by d['id']) as decided from d"
+        "named_struct('id', {id}, 'at', timestamp '2026-02-01' + interval '{day} days', 'priority', {priority}, \
+         'labels', make_array('{label}'), 'is_made', {is_made})"
     )
 }
 
-const AT_MOST: &str = "('two_a_week', 'at_most', cast(null as varchar), cast(null as varchar), 7, 2)";
+/// A rule: name, kind, label, other label, days, most.
+fn rule([rule, kind, label, other, days, most]: [&str; 6]) -> String {
+    let text =
+        |text: &str| if text == "null" { "cast(null as varchar)".to_owned() } else { format!("'{text}'") };
+    let number = |number: &str| format!("cast({number} as bigint)");
+    format!(
+        "named_struct('rule', {}, 'kind', {}, 'label', {}, 'other_label', {}, 'days', {}, 'most', {})",
+        text(rule),
+        text(kind),
+        text(label),
+        text(other),
+        number(days),
+        number(most)
+    )
+}
+
+fn contacts(of: &[String], rules: &[[&str; 6]]) -> String {
+    let rules: Vec<String> = rules.iter().map(|parts| rule(*parts)).collect();
+    format!(
+        "with d as (select unnest(plan_contacts(make_array({}), make_array({}))) as d) \
+         select d['id'] as id, coalesce(d['rule'], 'kept') as decided from d order by id",
+        of.join(", "),
+        rules.join(", ")
+    )
+}
+
+const TWO_A_WEEK: [&str; 6] = ["two_a_week", "at_most", "null", "null", "7", "2"];
 
 #[tokio::test]
 async fn contacts_are_kept_by_priority() {
-    let of = "(1, 0, 1, 'mail', false), (2, 3, 3, 'mail', false), (3, 6, 2, 'call', false), (4, -1, null, 'mail', true)";
+    let of = [
+        contact("1", 0, "1", "mail", false),
+        contact("2", 3, "3", "mail", false),
+        contact("3", 6, "2", "call", false),
+        contact("4", -1, "cast(null as bigint)", "mail", true),
+    ];
     // 4 was made the day before 1: with 1 it makes two in seven days; 3 is seven days after 4.
-    assert_eq!(answer(&contacts(of, AT_MOST)).await, "1:kept 2:two_a_week 3:kept");
-    let rules = "('apart', 'apart', 'mail', 'call', 5, cast(null as bigint)), ('never', 'apart', 'mail', cast(null as varchar), null, null)";
-    assert_eq!(answer(&contacts(of, rules)).await, "1:never 2:apart 3:kept");
+    assert_eq!(answer(&contacts(&of, &[TWO_A_WEEK])).await, "1,kept 2,two_a_week 3,kept");
+    let rules =
+        [["apart", "apart", "mail", "call", "5", "null"], ["never", "apart", "mail", "null", "null", "null"]];
+    assert_eq!(answer(&contacts(&of, &rules)).await, "1,never 2,apart 3,kept");
     // Texts as ids.
-    let texts = "('b', 0, 1, 'mail', false), ('a', 0, 1, 'mail', false)";
-    let rules = "('one', 'at_most', 'mail', cast(null as varchar), 1, 1)";
-    assert_eq!(answer(&contacts(texts, rules)).await, "a:kept b:one");
+    let texts = [contact("'b'", 0, "1", "mail", false), contact("'a'", 0, "1", "mail", false)];
+    let one = [["one", "at_most", "mail", "null", "1", "1"]];
+    assert_eq!(answer(&contacts(&texts, &one)).await, "a,kept b,one");
 }
 
 #[tokio::test]
 async fn rules_that_say_nothing_are_told() {
-    let of = "(1, 0, 1, 'mail', false)";
-    let told = async |rule: &str| fault(&contacts(of, rule)).await;
-    assert!(
-        told("('r', 'often', null, null, 7, 2)").await.contains("rule `r` is of no kind: at_most or apart")
-    );
-    assert!(told("('r', 'at_most', null, null, null, 2)").await.contains("needs `days` and `most`"));
-    assert!(told("('r', 'apart', null, null, 0, null)").await.contains("needs a day or more"));
-    assert!(told("('r', 'apart', null, null, 1, 1)").await.contains("of kind apart has no `most`"));
-    assert!(
-        fault(&contacts("(1, 0, cast(null as bigint), 'mail', false)", AT_MOST))
-            .await
-            .contains("a contact has no `priority`")
-    );
+    let of = [contact("1", 0, "1", "mail", false)];
+    let told = async |rule: [&str; 6]| fault(&contacts(&of, &[rule])).await;
+    let often = told(["r", "often", "null", "null", "7", "2"]).await;
+    assert!(often.contains("rule `r` is of no kind: at_most or apart"), "{often}");
+    let endless = told(["r", "at_most", "null", "null", "null", "2"]).await;
+    assert!(endless.contains("needs `days` and `most`"), "{endless}");
+    assert!(told(["r", "apart", "null", "null", "0", "null"]).await.contains("needs a day or more"));
+    assert!(told(["r", "apart", "null", "null", "1", "1"]).await.contains("of kind apart has no `most`"));
+    let unknown = [contact("1", 0, "cast(null as bigint)", "mail", false)];
+    assert!(fault(&contacts(&unknown, &[TWO_A_WEEK])).await.contains("a contact has no `priority`"));
     let lacks =
         "select plan_contacts(make_array(named_struct('id', 1)), make_array(named_struct('rule', 'r'))) as p";
     assert!(fault(lacks).await.contains("needs a field `at` in contacts"));

@@ -10,6 +10,7 @@ use datafusion::logical_expr::{
 };
 
 use super::SECTION;
+use crate::functions::fault::impossible;
 use crate::functions::sql_type;
 use crate::stats::nearest;
 
@@ -113,7 +114,7 @@ impl ScalarUDFImpl for KmeansAssign {
             .with_sql_example(
 "with customers as (\n    select customer, make_array(orders, days) as features\n    \
 from (values ('a', 1.0, 200.0), ('b', 2.0, 180.0), ('c', 9.0, 10.0)) as t (customer, orders, days)\n)\n\
-select c.customer, kmeans_assign(f.fit, c.features) as cluster\nfrom customers as c\n\
+select c.customer, kmeans_assign(f.fit, c.features) as cluster_id\nfrom customers as c\n\
 cross join (select kmeans_fit(features, 2) as fit from customers) as f"
 )
 .build()
@@ -151,11 +152,8 @@ impl<'a> Fits<'a> {
         let deviations = self.deviations.value(row);
         let deviations = deviations.as_primitive::<Float64Type>().values();
         if deviations.len() != features.len() {
-            return exec_err!(
-                "`{NAME}` was given {} features, and the fit has {}",
-                features.len(),
-                deviations.len()
-            );
+            let (given, wanted) = (features.len(), deviations.len());
+            return Err(impossible(NAME, format!("it has {given} features, and the fit {wanted}")));
         }
         let clusters = self.clusters.value(row);
         let clusters = clusters.as_struct();

@@ -374,14 +374,14 @@ fn documentation() -> Documentation {
     )
     .with_argument("rules", "A list of STRUCT: rule (its name), kind, label, other_label, days, most; the first ones are named first.")
     .with_sql_example(
-"with contacts as (\n    select array_agg(named_struct('id', id, 'at', at, 'priority', priority, 'labels', make_array('mail'), 'is_made', false)) as planned\n    \
-from (values (1, timestamp '2026-01-01', 2), (2, timestamp '2026-01-03', 1)) as t (id, at, priority)\n),\n\n\
-rules as (\n    select array_agg(named_struct('rule', rule, 'kind', kind, 'label', label, 'other_label', other_label, 'days', days, 'most', most)) as all_rules\n    \
-from (values ('one_mail_a_week', 'at_most', 'mail', cast(null as varchar), 7, 1)) as t (rule, kind, label, other_label, days, most)\n),\n\n\
-decided as (\n    select unnest(plan_contacts(c.planned, r.all_rules)) as contact from contacts as c cross join rules as r\n)\n\n\
-select contact['id'] as id, contact['is_kept'] as is_kept, contact['rule'] as rule from decided"
-)
-.build()
+"with decided as (\n    select unnest(plan_contacts(\n        make_array(\n            \
+        named_struct('id', 1, 'at', timestamp '2026-01-01', 'priority', 2, 'labels', make_array('mail'), 'is_made', false),\n            \
+        named_struct('id', 2, 'at', timestamp '2026-01-03', 'priority', 1, 'labels', make_array('mail'), 'is_made', false)\n        ),\n        \
+        make_array(\n            named_struct(\n                'rule', 'one_mail_a_week', 'kind', 'at_most', 'label', 'mail',\n                \
+        'other_label', cast(null as varchar), 'days', 7, 'most', 1\n            )\n        )\n    )) as contact\n)\n\n\
+        select contact['id'] as id, contact['is_kept'] as is_kept, contact['rule'] as rule from decided",
+    )
+    .build()
 }
 
 #[cfg(test)]
