@@ -12,13 +12,17 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 mod accumulate;
 mod catalogue;
+mod clusters;
 mod clv;
+mod contacts;
 mod exact;
 mod fault;
 mod finish;
 mod group_total;
 mod key_number;
 mod local_time;
+#[cfg(test)]
+mod page;
 mod refused;
 mod total;
 
@@ -56,7 +60,11 @@ fn scalars() -> Vec<Arc<ScalarUDF>> {
         ScalarUDF::from(local_time::LocalTime::timestamp()),
         ScalarUDF::from(key_number::KeyNumber::new()),
     ];
-    allowed.chain(own.map(Arc::new)).chain(clv::scalars()).collect()
+    allowed
+        .chain(own.map(Arc::new))
+        .chain(clv::scalars())
+        .chain([clusters::scalar(), contacts::scalar()])
+        .collect()
 }
 
 fn aggregates() -> Vec<Arc<AggregateUDF>> {
@@ -66,7 +74,11 @@ fn aggregates() -> Vec<Arc<AggregateUDF>> {
     let kept = |function: &Arc<AggregateUDF>| {
         !matches!(function.name(), "sum" | "avg") && refusal(function.name()).is_none()
     };
-    own.into_iter().chain(clv::aggregates()).chain(stock.into_iter().filter(kept)).collect()
+    own.into_iter()
+        .chain(clv::aggregates())
+        .chain([clusters::aggregate()])
+        .chain(stock.into_iter().filter(kept))
+        .collect()
 }
 
 /// A type as SQL names it, for messages.

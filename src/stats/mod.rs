@@ -11,6 +11,9 @@
 //! overflows. Gradients and Hessians are exact, not differences.
 
 mod beta_geometric;
+mod clusters;
+#[cfg(test)]
+mod clusters_tests;
 mod contract_lives;
 mod derivatives;
 mod fit;
@@ -28,9 +31,11 @@ mod powers;
 mod quadrature;
 #[cfg(test)]
 mod reference_tests;
+mod silhouette;
 mod uncertain;
 
 pub use beta_geometric::{BetaGeometric, Dropout, fit_beta_geometric};
+pub use clusters::{Candidate, Cluster, Clustering, Points, Scale, nearest};
 pub use contract_lives::{ContractLife, ContractLives, ShiftedBetaGeometric, fit_contract_lives};
 pub use fit::{Fit, FitStatus};
 pub use gamma_spend::{GammaSpend, Spend, SpendCounts, fit_gamma_spend};

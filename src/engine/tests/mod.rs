@@ -11,6 +11,7 @@ use crate::interval::Instant;
 use crate::query::{Parameters, TableName, Value, parse};
 
 mod analysis;
+mod groups;
 mod lifetime;
 mod running;
 mod writing;

@@ -76,7 +76,8 @@ async fn run(sql: &str, input: RecordBatch) -> Result<String, String> {
 pub(super) async fn run_over(table: &str, sql: &str, input: RecordBatch) -> Result<String, String> {
     let world = world();
     let (relation, bindings) = memory(table, input);
-    let typed = typed_over(sql, &[relation]);
+    let query = parse(&SourceFile::new("m.sql", sql)).expect("parses");
+    let typed = analyze(&query, &[relation], &parameters()).map_err(shown)?;
     match world.engine.collect(&typed, &bindings, None, share(2)).await {
         Ok(rows) => Ok(text(&rows)),
         Err(found) => Err(shown(found)),

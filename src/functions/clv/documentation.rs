@@ -321,42 +321,11 @@ fn contracts() -> impl Iterator<Item = Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const PAGE: &str = include_str!("../../../docs/functions.md");
-    const BEGINS: &str = "<!-- from src/functions/clv/documentation.rs; its test says how it must read -->\n";
-    const ENDS: &str = "<!-- end -->\n";
-
-    /// Greedy lines of at most 120 characters.
-    fn wrapped(text: &str, indent: &str) -> String {
-        let mut lines = vec![String::new()];
-        for word in text.split_whitespace() {
-            let last = lines.last_mut().expect("a line");
-            if last.chars().count() + word.chars().count() >= 120 {
-                lines.push(format!("{indent}{word}"));
-            } else {
-                let space = if last.trim().is_empty() { "" } else { " " };
-                last.push_str(&format!("{space}{word}"));
-            }
-        }
-        lines.join("\n")
-    }
-
-    fn entry((_, doc): &Entry) -> String {
-        let arguments = doc.arguments.iter().flatten();
-        let arguments = arguments.map(|(name, what)| wrapped(&format!("- `{name}`: {what}"), "  ") + "\n");
-        let example = doc.sql_example.as_deref().expect("an example");
-        format!(
-            "#### `{}`\n\n{}\n\n{}\n```sql\n{example}\n```\n\n",
-            doc.syntax_example,
-            wrapped(&doc.description, ""),
-            arguments.collect::<String>()
-        )
-    }
+    use crate::functions::page;
 
     #[test]
     fn the_page_says_what_the_code_says() {
-        let expected: String = all().map(|it| entry(&it)).collect();
-        let found = PAGE.split_once(BEGINS).and_then(|(_, rest)| rest.split_once(ENDS)).map(|(part, _)| part);
-        assert!(found == Some(expected.as_str()), "docs/functions.md must have:\n{BEGINS}{expected}{ENDS}");
+        let all: Vec<Entry> = all().collect();
+        page::check("clv/documentation.rs", all.iter().map(|(_, doc)| doc));
     }
 }
