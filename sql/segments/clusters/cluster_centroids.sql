@@ -15,7 +15,13 @@ everybody as (
     select
         category,
         avg(share) as mean_share,
-        stddev_pop(share) as deviation
+        sqrt(
+            greatest(
+                (sum(share * share) - sum(share) * sum(share) / count(share))
+                / count(share),
+                0
+            )
+        ) as deviation
     from members
     group by category
 ),
