@@ -89,6 +89,10 @@ fn shares_of_people_agree_with_the_figures() {
     check_mean("elasticity", &each(|it| it.price_elasticity.ln()), ELASTICITY.0);
     let pairs = truths().iter().map(|it| (it.satisfaction, it.attitude)).collect::<Vec<_>>();
     check_correlation("satisfaction and attitude", &pairs, ATTITUDE_OF_SATISFACTION);
+    // The logit of the share of wallet is 0.6 times the attitude and 0.8 of what else moves it.
+    let logit = |share: f64| (share / (1.0 - share)).ln();
+    let pairs = truths().iter().map(|it| (logit(it.wallet_share), it.attitude)).collect::<Vec<_>>();
+    check_correlation("share of wallet and attitude", &pairs, 0.6);
     let (_, all) = company();
     for (channel, planted) in PERMISSIONS {
         // The first row of a customer and channel is that of the arrival.

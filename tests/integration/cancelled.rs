@@ -8,7 +8,7 @@ use crate::shop::{batch, instant, write};
 
 /// What an order became, long before the demo's last day or long after it.
 fn status(order_id: i64, at: &str, status: &str) -> Json {
-    json!({"order_id": order_id, "changed_at": at, "status": status})
+    json!({"order_id": order_id, "changed_at": at, "status": status, "ingested_at": at})
 }
 
 /// The only row of an answer.
@@ -36,10 +36,11 @@ fn cancelled_orders_count_nowhere_and_reopened_ones_do() {
     let mut rows = Vec::new();
     for order in orders.iter().map(|row| row["order_id"].as_i64().unwrap()) {
         match order % 10 {
-            0 => rows.push(status(order, "2025-12-31T12:00:00Z", "cancelled")),
+            // The day begins at 23:00 in UTC: after every other change of the order before it.
+            0 => rows.push(status(order, "2025-12-31T22:59:59Z", "cancelled")),
             1 => {
-                rows.push(status(order, "2025-12-31T12:00:00Z", "cancelled"));
-                rows.push(status(order, "2025-12-31T13:00:00Z", "placed"));
+                rows.push(status(order, "2025-12-31T22:59:58Z", "cancelled"));
+                rows.push(status(order, "2025-12-31T22:59:59Z", "placed"));
             }
             _ => rows.push(status(order, "2026-01-01T12:00:00Z", "cancelled")),
         }
@@ -48,6 +49,7 @@ fn cancelled_orders_count_nowhere_and_reopened_ones_do() {
         ("order_id", DataType::Int64),
         ("changed_at", instant(TimeUnit::Microsecond, Some("UTC"))),
         ("status", DataType::Utf8),
+        ("ingested_at", instant(TimeUnit::Microsecond, Some("UTC"))),
     ];
     let folder = project.sources_folder().join("order_status");
     write(&folder.join("part.parquet"), &batch(&columns, &rows));
