@@ -9,7 +9,10 @@ use goodwill::demo::{World, generate};
 use goodwill::diagnostic::SourceFile;
 use goodwill::query;
 use goodwill::spec::{self, ModelsSpec};
-use goodwill::stats::{Dropout, Histories, History, fit_beta_geometric, fit_pareto};
+use goodwill::stats::{
+    BetaGeometric, Dropout, ExpectedOrders, Histories, History, TimeUnit, Uncertain, discounted_orders,
+    fit_beta_geometric, fit_pareto,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Beta, Distribution, Exp, Gamma, Uniform};
@@ -86,6 +89,41 @@ fn lifetime(criterion: &mut Criterion) {
         });
         group.bench_function(format!("pareto_nbd_fit, {customers} customers"), |bencher| {
             bencher.iter(|| fit_pareto(black_box(&histories)));
+        });
+    }
+    let model = BetaGeometric { dropout: Dropout::AfterEveryOrder, r: 0.9, alpha: 85.0, a: 0.9, b: 6.0 };
+    let known = Uncertain {
+        parameters: [0.9, 85.0, 0.9, 6.0],
+        standard_errors: [Some(0.02), Some(2.4), Some(0.06), Some(0.5)],
+        correlations: [
+            [1.0, 0.8, 0.3, 0.2],
+            [0.8, 1.0, 0.2, 0.1],
+            [0.3, 0.2, 1.0, 0.9],
+            [0.2, 0.1, 0.9, 1.0],
+        ],
+    };
+    let customers = histories(1_000).customers().collect::<Vec<_>>();
+    group.throughput(Throughput::Elements(customers.len() as u64));
+    group.bench_function("expected orders of a year, a customer", |bencher| {
+        bencher
+            .iter(|| customers.iter().map(|one| model.expected_orders(black_box(one), 365.25)).sum::<f64>());
+    });
+    for months in [12, 120] {
+        let discounted =
+            |model: &BetaGeometric, one| discounted_orders(model, one, TimeUnit::Day, months, 0.1);
+        group.bench_function(format!("discounted orders of {months} months, a customer"), |bencher| {
+            bencher.iter(|| customers.iter().map(|one| discounted(black_box(&model), one)).sum::<f64>());
+        });
+        group.bench_function(format!("their standard error, {months} months, a customer"), |bencher| {
+            let of = |[r, alpha, a, b]: &[f64; 4], one| {
+                discounted(&BetaGeometric { r: *r, alpha: *alpha, a: *a, b: *b, ..model }, one)
+            };
+            bencher.iter(|| {
+                customers
+                    .iter()
+                    .map(|one| known.error_of(|parameters| of(black_box(parameters), one)))
+                    .sum::<f64>()
+            });
         });
     }
     group.finish();

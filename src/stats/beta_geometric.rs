@@ -81,6 +81,12 @@ impl ExpectedOrders for BetaGeometric {
     fn expected_orders(&self, customer: &History, horizon: f64) -> f64 {
         self.alive(customer) * self.lasting(customer).orders(horizon / (self.alpha + customer.age))
     }
+
+    fn expected_orders_until(&self, customer: &History, horizons: &[f64]) -> Vec<f64> {
+        let alive = self.alive(customer);
+        let ratios = horizons.iter().map(|horizon| horizon / (self.alpha + customer.age));
+        self.lasting(customer).orders_each(ratios).map(|orders| alive * orders).collect()
+    }
 }
 
 /// Fits BG/NBD or MBG/NBD by maximum likelihood; parameters r, alpha, a, b.

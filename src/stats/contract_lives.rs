@@ -173,7 +173,7 @@ mod tests {
     }
 
     /// Fader & Hardie (2007): regular .704 and 1.182, high end .668 and 3.806; digits beyond, log-likelihoods and the
-    /// projection by SciPy.
+    /// projection by `SciPy`.
     #[test]
     fn seven_years_of_two_segments_are_those_of_the_paper() {
         let projected = [(1.0, 0.626_706), (8.0, 0.220_085), (12.0, 0.170_037)];

@@ -106,6 +106,11 @@ impl Histories {
         Self { counted }
     }
 
+    /// Each distinct customer once.
+    pub fn customers(&self) -> impl Iterator<Item = History> {
+        self.counted.iter().map(|(history, _)| *history)
+    }
+
     pub(super) fn orders(&self) -> f64 {
         self.counted.iter().map(|(history, count)| history.frequency * count).sum()
     }

@@ -11,6 +11,11 @@ const DAYS_A_YEAR: f64 = 365.25;
 pub trait ExpectedOrders {
     /// E(Y(t) | x, `t_x`, T): orders in the next `horizon`, in the unit of the customer's times; not negative.
     fn expected_orders(&self, customer: &History, horizon: f64) -> f64;
+
+    /// The same for several horizons of one customer; a model computes once what they share.
+    fn expected_orders_until(&self, customer: &History, horizons: &[f64]) -> Vec<f64> {
+        horizons.iter().map(|horizon| self.expected_orders(customer, *horizon)).collect()
+    }
 }
 
 /// The unit of recency, age and horizon.
@@ -89,8 +94,8 @@ pub fn discounted_orders(
 ) -> f64 {
     let monthly = (annual_rate.ln_1p() / 12.0).exp();
     let (mut before, mut discount, mut sum) = (0.0, 1.0, 0.0);
-    for month in 1..=months.min(MONTHS_AT_MOST) {
-        let until = model.expected_orders(customer, f64::from(month) * unit.a_month());
+    let ends = (1..=months.min(MONTHS_AT_MOST)).map(|month| f64::from(month) * unit.a_month());
+    for until in model.expected_orders_until(customer, &ends.collect::<Vec<_>>()) {
         discount *= monthly;
         sum += (until - before).max(0.0) / discount;
         before = until;

@@ -22,6 +22,8 @@ use super::quadrature::points;
 
 /// Terms that the series may need; beyond it the integral is cheaper.
 const TERMS: f64 = 3000.0;
+/// Terms after which it ends in any case.
+const MOST_TERMS: usize = 6000;
 /// Logarithm of what a density may be neglected at.
 const NEGLIGIBLE: f64 = 40.0;
 
@@ -36,6 +38,16 @@ pub(super) struct Lasting {
 impl Lasting {
     /// Expected orders over a horizon of `ratio` × (alpha + T).
     pub(super) fn orders(&self, ratio: f64) -> f64 {
+        self.orders_with(ratio, &mut Steps::new(*self))
+    }
+
+    /// The same for several horizons.
+    pub(super) fn orders_each(self, ratios: impl Iterator<Item = f64>) -> impl Iterator<Item = f64> {
+        let mut steps = Steps::new(self);
+        ratios.map(move |ratio| self.orders_with(ratio, &mut steps))
+    }
+
+    fn orders_with(&self, ratio: f64, steps: &mut Steps) -> f64 {
         if ratio <= 0.0 {
             return 0.0;
         }
@@ -43,29 +55,10 @@ impl Lasting {
         let mean = self.shape * ratio;
         let spread = (mean * (1.0 + ratio)).sqrt();
         if never < 600.0 && mean + 10.0 * spread + NEGLIGIBLE * (1.0 + ratio) < TERMS {
-            self.series(ratio, never)
+            series(ratio, never, steps)
         } else {
             self.integral(ratio)
         }
-    }
-
-    fn series(&self, ratio: f64, never: f64) -> f64 {
-        let z = ratio / (1.0 + ratio);
-        let mut chance = (-never).exp();
-        let (mut still, mut made, mut expected) = (1.0, 0.0, 0.0);
-        let mut orders = 0.0;
-        while orders < 2.0 * TERMS {
-            chance *= (self.shape + orders) / (orders + 1.0) * z;
-            made += still;
-            still *= (self.stay + orders) / (self.leave + self.stay + orders);
-            orders += 1.0;
-            expected += chance * made;
-            let next = (self.shape + orders) / (orders + 1.0) * z;
-            if next < 1.0 && chance * made < 1e-17 * expected * (1.0 - next) * (1.0 - next) {
-                break;
-            }
-        }
-        expected
     }
 
     /// The integral over s = ln(p ÷ (1 − p)), where the density is log-concave; what lies beyond the
@@ -106,6 +99,50 @@ impl Lasting {
     }
 }
 
+/// What the terms of the series have in common for all horizons, as far as it was asked for.
+struct Steps {
+    of: Lasting,
+    /// Of each n ≥ 0: P(N = n + 1) ÷ P(N = n) ÷ z, and `S_(n + 1)`.
+    known: Vec<[f64; 2]>,
+    still: f64,
+    made: f64,
+    orders: f64,
+}
+
+impl Steps {
+    fn new(of: Lasting) -> Self {
+        Self { of, known: Vec::new(), still: 1.0, made: 0.0, orders: 0.0 }
+    }
+
+    fn at(&mut self, place: usize) -> [f64; 2] {
+        while self.known.len() <= place {
+            let Lasting { shape, leave, stay } = self.of;
+            self.made += self.still;
+            self.still *= (stay + self.orders) / (leave + stay + self.orders);
+            self.known.push([(shape + self.orders) / (self.orders + 1.0), self.made]);
+            self.orders += 1.0;
+        }
+        self.known[place]
+    }
+}
+
+fn series(ratio: f64, never: f64, steps: &mut Steps) -> f64 {
+    let z = ratio / (1.0 + ratio);
+    let (mut chance, mut expected) = ((-never).exp(), 0.0);
+    let mut step = steps.at(0);
+    for place in 1..=MOST_TERMS {
+        let [grows, made] = step;
+        chance *= grows * z;
+        expected += chance * made;
+        step = steps.at(place);
+        let next = step[0] * z;
+        if next < 1.0 && chance * made < 1e-17 * expected * (1.0 - next) * (1.0 - next) {
+            break;
+        }
+    }
+    expected
+}
+
 /// (1 − (1 + p τ)^−shape) ÷ p at p = 1 ÷ (1 + e^−s).
 fn per_order(shape: f64, ratio: f64, s: f64) -> f64 {
     let p = (-softplus(-s)).exp();
@@ -131,7 +168,7 @@ mod tests {
                 for shape in [0.02, 0.777, 21.0] {
                     for ratio in [1e-6, 0.1, 1.5, 26.0] {
                         let lasting = Lasting { shape, leave, stay };
-                        let series = lasting.series(ratio, shape * f64::ln_1p(ratio));
+                        let series = series(ratio, shape * f64::ln_1p(ratio), &mut Steps::new(lasting));
                         let integral = lasting.integral(ratio);
                         let difference = (series - integral).abs() / series;
                         assert!(difference < 1e-9, "{lasting:?} {ratio}: {series} {integral}");
@@ -139,6 +176,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn several_horizons_have_the_bits_of_each_alone() {
+        let lasting = Lasting { shape: 5.2, leave: 0.7, stay: 8.1 };
+        let ratios = [0.1, 3.0, 0.0, 0.7, 900.0];
+        let together = lasting.orders_each(ratios.into_iter()).map(f64::to_bits);
+        assert!(together.eq(ratios.map(|ratio| lasting.orders(ratio).to_bits())));
     }
 
     #[test]

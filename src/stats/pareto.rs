@@ -67,17 +67,27 @@ impl Pareto {
         }
         Some(self.alive(customer) * (self.r + customer.frequency) / (self.alpha + customer.age) * sum)
     }
+
+    /// Orders of a customer who is alive.
+    fn orders_alive(&self, customer: &History, horizon: f64) -> f64 {
+        let since = self.beta + customer.age;
+        let log = (horizon / since).ln_1p();
+        let exponent = (self.s - 1.0) * log;
+        let years = if exponent.abs() < 1e-12 { log } else { log * -(-exponent).exp_m1() / exponent };
+        (self.r + customer.frequency) * since / (self.alpha + customer.age) * years
+    }
 }
 
 impl ExpectedOrders for Pareto {
     /// P(alive) × (r + x)(beta + T) ÷ ((alpha + T)(s − 1)) × (1 − ((beta + T) ÷ (beta + T + t))^(s − 1)), in a form
     /// that has no hole at s = 1. Fader & Hardie (2005), note on Pareto/NBD, equation 41.
     fn expected_orders(&self, customer: &History, horizon: f64) -> f64 {
-        let since = self.beta + customer.age;
-        let log = (horizon / since).ln_1p();
-        let exponent = (self.s - 1.0) * log;
-        let years = if exponent.abs() < 1e-12 { log } else { log * -(-exponent).exp_m1() / exponent };
-        self.alive(customer) * (self.r + customer.frequency) * since / (self.alpha + customer.age) * years
+        self.alive(customer) * self.orders_alive(customer, horizon)
+    }
+
+    fn expected_orders_until(&self, customer: &History, horizons: &[f64]) -> Vec<f64> {
+        let alive = self.alive(customer);
+        horizons.iter().map(|horizon| alive * self.orders_alive(customer, *horizon)).collect()
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn of(name: &str) -> Option<&'static Documentation> {
 type Entry = (String, Documentation);
 
 fn all() -> impl Iterator<Item = Entry> {
-    fits().chain(answers()).chain(money()).chain(further()).chain(contracts())
+    fits().chain(answers()).chain(money()).chain(certainty()).chain([residual()]).chain(contracts())
 }
 
 const FREQUENCY: &str = "Repeat orders x: days with an order, less the first. A whole number.";
@@ -212,8 +212,8 @@ fn money() -> impl Iterator<Item = Entry> {
     names.into_iter().map(str::to_owned).zip([fit, value, clv])
 }
 
-/// How certain the money is, and orders without an end.
-fn further() -> impl Iterator<Item = Entry> {
+/// How certain the money is.
+fn certainty() -> impl Iterator<Item = Entry> {
     let delta = "by the delta method: √(g′ Σ g), g the slope along the parameters' logarithms and Σ their covariance, from \
         the fit's standard errors and correlations; a parameter whose standard error is null is held where it is. It says \
         how far the expectation may be off because the parameters were estimated, not how far one customer will be from it";
@@ -254,6 +254,12 @@ fn further() -> impl Iterator<Item = Entry> {
     .with_argument("months", "Months ahead, a whole number up to 1200.")
     .with_argument("annual_rate", "Rate of discount a year, effective: 0.1 for 10 %.")
     .build();
+    let names = ["gamma_gamma_expected_value_se", "discounted_clv_se"];
+    names.into_iter().map(str::to_owned).zip([value, clv])
+}
+
+/// Orders without an end.
+fn residual() -> Entry {
     let residual = "Orders to come for ever, discounted: the discounted expected residual transactions (DERT) of \
         Pareto/NBD, P(alive) × (r + x) ÷ (alpha + T) × ∫ from 0 to ∞ of e^(−δ t) ((beta + T) ÷ (beta + T + t))^s dt, \
         δ = ln(1 + annual_rate) ÷ units of time a year: the continuous rate that gives the effective one. \
@@ -277,8 +283,7 @@ fn further() -> impl Iterator<Item = Entry> {
     .with_argument("age", AGE)
     .with_argument("annual_rate", "Rate of discount a year, effective: 0.1 for 10 %.")
     .build();
-    let names = ["gamma_gamma_expected_value_se", "discounted_clv_se", "pareto_nbd_residual_orders"];
-    names.into_iter().map(str::to_owned).zip([value, clv, residual])
+    ("pareto_nbd_residual_orders".to_owned(), residual)
 }
 
 const LIVES_SOURCE: &str = "Fader & Hardie (2007), \"How to Project Customer Retention\", Journal of Interactive Marketing \

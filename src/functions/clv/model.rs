@@ -97,6 +97,13 @@ impl ExpectedOrders for Fitted {
             Self::Pareto(model) => model.expected_orders(customer, horizon),
         }
     }
+
+    fn expected_orders_until(&self, customer: &History, horizons: &[f64]) -> Vec<f64> {
+        match self {
+            Self::BetaGeometric(model) => model.expected_orders_until(customer, horizons),
+            Self::Pareto(model) => model.expected_orders_until(customer, horizons),
+        }
+    }
 }
 
 /// The field of a parameter's standard error.
