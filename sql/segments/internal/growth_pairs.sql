@@ -5,7 +5,7 @@
 with entries as (
     select
         customer_id,
-        cast(product_id as varchar) as product,
+        product_id,
         order_day as day,
         quantity,
         invoiced_sales,
@@ -15,7 +15,7 @@ with entries as (
     union all
     select
         customer_id,
-        coalesce(cast(product_id as varchar), '(unknown)') as product,
+        product_id,
         return_day as day,
         0 as quantity,
         0 as invoiced_sales,
@@ -27,7 +27,7 @@ with entries as (
 by_product as (
     select
         customer_id,
-        product,
+        product_id,
         ($as_of_day - 1 - day) / $growth_period_days as period_no,
         sum(quantity) as units,
         sum(invoiced_sales) as invoiced,
@@ -35,41 +35,42 @@ by_product as (
         sum(unknown_units) as unknown_units
     from entries
     group by
-        customer_id, product,
+        customer_id, product_id,
         ($as_of_day - 1 - day) / $growth_period_days
 ),
 
 observed as (
-    select max(period_no) as oldest_no from by_product
+    select ($as_of_day - 1 - min(day)) / $growth_period_days as oldest_no
+    from entries
 ),
 
 -- Each period counts twice: as itself, and as the one before the next.
-sides as (
+shifted as (
     select
         *,
-        0 as units_before,
-        0 as invoiced_before,
-        0 as returned_before
+        unnest(make_array(0, 1)) as shift
     from by_product
-    union all
+),
+
+sides as (
     select
         customer_id,
-        product,
-        period_no - 1 as period_no,
-        0 as units,
-        0 as invoiced,
-        0 as returned,
+        product_id,
+        period_no - shift as period_no,
         unknown_units,
-        units as units_before,
-        invoiced as invoiced_before,
-        returned as returned_before
-    from by_product
+        case when shift = 0 then units else 0 end as units,
+        case when shift = 0 then invoiced else 0 end as invoiced,
+        case when shift = 0 then returned else 0 end as returned,
+        case when shift = 1 then units else 0 end as units_before,
+        case when shift = 1 then invoiced else 0 end as invoiced_before,
+        case when shift = 1 then returned else 0 end as returned_before
+    from shifted
 ),
 
 pairs as (
     select
         s.customer_id,
-        s.product,
+        s.product_id,
         s.period_no,
         sum(s.units) as units,
         sum(s.invoiced) as invoiced,
@@ -81,12 +82,12 @@ pairs as (
     from observed as o
     cross join sides as s
     where s.period_no between 0 and o.oldest_no - 1
-    group by s.customer_id, s.product, s.period_no
+    group by s.customer_id, s.product_id, s.period_no
 )
 
 select
     p.customer_id,
-    p.product,
+    coalesce(cast(p.product_id as varchar), '(unknown)') as product,
     p.period_no,
     coalesce(r.category, '(unknown)') as category,
     coalesce(
@@ -102,4 +103,4 @@ select
     cast(p.returned_before as decimal(18, 2)) as returned_before,
     p.unknown_units
 from pairs as p
-left join products as r on p.product = cast(r.product_id as varchar)
+left join products as r on p.product_id = r.product_id
