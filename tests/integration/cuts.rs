@@ -26,7 +26,7 @@ const KNOWN_AT_MICROS: i64 = 1_719_792_000_000_000;
 
 /// The demo's sources that models read, with what dates each: its own column, or that of the source it
 /// belongs to. What became of orders is made here.
-const SOURCES: [(&str, Dated); 16] = [
+const SOURCES: [(&str, Dated); 23] = [
     ("customers", Dated::By("created_at")),
     ("products", Dated::By("launched_at")),
     ("product_costs", Dated::By("valid_from")),
@@ -43,6 +43,13 @@ const SOURCES: [(&str, Dated); 16] = [
     ("touches", Dated::By("touched_at")),
     ("service_cases", Dated::By("opened_at")),
     ("wallet", Dated::ByAndAs("period_start", "customer_id", "customers")),
+    ("customer_history", Dated::By("valid_from")),
+    ("consents", Dated::By("changed_at")),
+    ("product_needs", Dated::As("product_id", "products")),
+    ("prospects", Dated::By("created_at")),
+    ("party_links", Dated::By("linked_at")),
+    ("surveys", Dated::By("answered_at")),
+    ("needs", Dated::By("stated_at")),
 ];
 
 #[derive(Debug, Clone, Copy)]
