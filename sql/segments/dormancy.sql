@@ -3,9 +3,9 @@
 -- The last cut is where churn begins, so asleep is churned by days_silent and
 -- by own_rhythm. Within $rhythm_min_days everybody is awake, however fast the
 -- rhythm; without $rhythm_min_orders days with an order there is none to tell.
--- Who is asleep by the fixed cuts may be woken by the channel that promises most:
--- what an order of the customer brings, times how many more woke after such a
--- contact than of those held out, less what the contact costs.
+-- Who is asleep by the fixed cuts may be woken by the channel that promises
+-- most: what an order of the customer brings, times how many more woke after
+-- such a contact than of those held out, less what the contact costs.
 with last_orders as (
     select
         customer_id,
@@ -69,7 +69,9 @@ told as (
                 o.days_since_last_order
                 > r.median_gap_days * $half_asleep_after_gaps
                 then 'half_asleep'
-            when o.days_since_last_order > r.median_gap_days * $drowsy_after_gaps
+            when
+                o.days_since_last_order
+                > r.median_gap_days * $drowsy_after_gaps
                 then 'drowsy'
             else 'active'
         end as own_dormancy,
@@ -166,8 +168,9 @@ select
     b.uplift as waking_uplift,
     b.held_out as waking_held_out,
     b.cost as waking_cost,
-    case when t.dormancy = 'asleep' then coalesce(k.product_id, a.product_id) end
-        as waking_product_id,
+    case
+        when t.dormancy = 'asleep' then coalesce(k.product_id, a.product_id)
+    end as waking_product_id,
     case when t.dormancy = 'asleep' then p.name end as waking_product,
     case
         when t.dormancy <> 'asleep' then 'awake'

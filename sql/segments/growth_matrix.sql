@@ -1,8 +1,8 @@
--- One row per period of $growth_period_days, counted back from $as_of, and cell:
--- where net sales grew or shrank against the period before.
+-- One row per period of $growth_period_days, counted back from $as_of, and
+-- cell: where net sales grew or shrank against the period before.
 -- Each customer's change with each product falls into exactly one cell, so the
--- cells sum to the change of all net sales. Bought means: invoiced sales above 0.
--- Within a category that a customer bought before and buys still:
+-- cells sum to the change of all net sales. Bought means: invoiced sales above
+-- 0. Within a category that a customer bought before and buys still:
 --   volume   (units now − units before) × invoiced sales a unit before
 --   price    of products bought in both periods: change of price × units now
 --   mix      what is left of the change: dearer or cheaper products

@@ -1,7 +1,7 @@
--- One row per segment, attribute and value that some customer has at $as_of: how
--- its members differ from all customers who are not in it.
--- Shares are among customers of whom the attribute is known, so what is known of
--- fewer members than others makes no difference of its own.
+-- One row per segment, attribute and value that some customer has at $as_of:
+-- how its members differ from all customers who are not in it.
+-- Shares are among customers of whom the attribute is known, so what is known
+-- of fewer members than others makes no difference of its own.
 with members as (
     select
         segment,

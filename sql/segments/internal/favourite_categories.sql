@@ -1,5 +1,5 @@
--- One row per customer with sales before $as_of: the category the customer spent
--- most on, of equals the first by name.
+-- One row per customer with sales before $as_of: the category the customer
+-- spent most on, of equals the first by name.
 with spent as (
     select
         l.customer_id,

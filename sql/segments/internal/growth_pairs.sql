@@ -1,7 +1,8 @@
 -- One row per customer, product and period of $growth_period_days, counted back
--- from $as_of, in which or in the one before which the customer bought it or sent
--- it back: both periods side by side. Period 0 ends at $as_of, period 1 before it.
--- The first period of the records has none before it, so it has no rows.
+-- from $as_of, in which or in the one before which the customer bought it or
+-- sent it back: both periods side by side. Period 0 ends at $as_of, period 1
+-- before it. The first period of the records has none before it, so it has no
+-- rows.
 with entries as (
     select
         customer_id,

@@ -1,6 +1,6 @@
 -- One row of growth_pairs with the cell of growth_matrix its change falls into.
--- Bought means: invoiced sales above 0. The customer decides first, then whether
--- the product was launched in the period, then its category.
+-- Bought means: invoiced sales above 0. The customer decides first, then
+-- whether the product was launched in the period, then its category.
 with first_purchases as (
     select
         customer_id,

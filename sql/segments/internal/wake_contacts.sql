@@ -1,8 +1,8 @@
--- One row per contact by us with a customer who was asleep, and per campaign that
--- held such a customer out. Asleep is silent for more than $churn_after_days, by
--- what all customers do. All that a campaign sends in one sleep is one contact,
--- from its first day. Of the day of an order nobody knows which came first, so a
--- contact of that day woke nobody.
+-- One row per contact by us with a customer who was asleep, and per campaign
+-- that held such a customer out. Asleep is silent for more than
+-- $churn_after_days, by what all customers do. All that a campaign sends in one
+-- sleep is one contact, from its first day. Of the day of an order nobody knows
+-- which came first, so a contact of that day woke nobody.
 with sleeps as (
     select
         customer_id,

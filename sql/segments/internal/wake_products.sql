@@ -1,6 +1,6 @@
--- One row per favourite category, and (all): the product that most sleepers of the
--- kind bought on the day they woke, contacted or not; of equals the one with the
--- smaller key.
+-- One row per favourite category, and (all): the product that most sleepers of
+-- the kind bought on the day they woke, contacted or not; of equals the one
+-- with the smaller key.
 with wakings as (
     select
         customer_id,

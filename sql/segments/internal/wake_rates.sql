@@ -1,7 +1,7 @@
--- One row per depth of sleep and channel: how many contacts there were, how many
--- were followed by an order within $wake_days, and how many would have been
--- without the contact, as those show whom the same campaigns held out. Campaigns
--- hold out more or fewer, so each counts by its contacts.
+-- One row per depth of sleep and channel: how many contacts there were, how
+-- many were followed by an order within $wake_days, and how many would have
+-- been without the contact, as those show whom the same campaigns held out.
+-- Campaigns hold out more or fewer, so each counts by its contacts.
 with campaigns_of as (
     select
         is_lost,

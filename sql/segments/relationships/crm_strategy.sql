@@ -1,9 +1,9 @@
 -- One row per segment at $as_of, and (all) for all customers: which of the four
--- CRM strategies its customers see, by how much is known of them and by how many
--- of our contacts differ by customer or by segment.
--- What a campaign sends one customer is one contact. It differs by customer where
--- a representative makes it or no campaign is behind it, by segment where the
--- campaign chose its members from one segment alone.
+-- CRM strategies its customers see, by how much is known of them and by how
+-- many of our contacts differ by customer or by segment.
+-- What a campaign sends one customer is one contact. It differs by customer
+-- where a representative makes it or no campaign is behind it, by segment where
+-- the campaign chose its members from one segment alone.
 with members as (
     select
         segment,
@@ -113,11 +113,11 @@ measured as (
         cast(differing_before as double)
         / nullif(cast(contacts_before as double), 0)
             as individualisation_before,
+        nullif(cast(customers as double), 0) as n,
         least(
             profile,
-            cast(
-                least(permission, purchases, dialogue, needs, opinion) as double
-            ) / nullif(cast(customers as double), 0)
+            least(permission, purchases, dialogue, needs, opinion)
+            / nullif(cast(customers as double), 0)
         ) as least_share
     from counted
 ),
@@ -186,14 +186,10 @@ select
     case
         when customers = 0 then null
         when profile = least_share then 'profile'
-        when cast(permission as double) / cast(customers as double) = least_share
-            then 'permission'
-        when cast(purchases as double) / cast(customers as double) = least_share
-            then 'purchases'
-        when cast(dialogue as double) / cast(customers as double) = least_share
-            then 'dialogue'
-        when cast(needs as double) / cast(customers as double) = least_share
-            then 'needs'
+        when permission / n = least_share then 'permission'
+        when purchases / n = least_share then 'purchases'
+        when dialogue / n = least_share then 'dialogue'
+        when needs / n = least_share then 'needs'
         else 'opinion'
     end as least_known,
     least_share as least_known_share

@@ -1,8 +1,9 @@
 -- One row per customer known at $as_of: how much is known of the customer, how
 -- fresh it is, and which touchpoints the customer uses.
 -- Six areas count alike: the profile by the share of its attributes that are
--- known, each of the others by whether anything was ever learned. What was known
--- a year ago is told by dates; the profile carries none, so today's counts.
+-- known, each of the others by whether anything was ever learned. What was
+-- known a year ago is told by dates; the profile carries none, so today's
+-- counts.
 with profiles as (
     select
         customer_id,

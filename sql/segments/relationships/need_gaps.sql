@@ -1,8 +1,9 @@
--- One row per segment and need that somebody in it states at $as_of: how much it
--- matters, how far it is met, and what answers it. (all) is every customer,
+-- One row per segment and need that somebody in it states at $as_of: how much
+-- it matters, how far it is met, and what answers it. (all) is every customer,
 -- (prospects) every prospect who is none.
 -- A need counts as it was stated last. What customers ask for (the four Cs) is
--- what marketing answers with (the four Ps): $need_kinds says which need is which.
+-- what marketing answers with (the four Ps): $need_kinds says which need is
+-- which.
 with statements as (
     select
         party_id,

@@ -1,10 +1,10 @@
 -- One row per prospect who is no customer at $as_of, and one per segment of the
--- market for those who are neither customer nor prospect.
--- near       nothing known stands in the way
--- refusing   a condition for buying is not met: the prospect refused and said why,
+-- market for those who are neither customer nor prospect. near       nothing
+-- known stands in the way refusing   a condition for buying is not met: the
+-- prospect refused and said why,
 --            cannot pay, or needs what we do not have
--- unexplored nobody there is known
--- Prospects carry no segment of the market, so they are still in the unexplored.
+-- unexplored nobody there is known Prospects carry no segment of the market, so
+-- they are still in the unexplored.
 with links as (
     select party_id from party_links group by party_id
 ),

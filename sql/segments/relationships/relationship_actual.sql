@@ -1,9 +1,9 @@
--- One row per customer at $as_of: how close the relationship is, of Kotler's five
--- levels, by what the last four quarters of 91 days show, and how far that is from
--- what is recommended for the customer's tier.
+-- One row per customer at $as_of: how close the relationship is, of Kotler's
+-- five levels, by what the last four quarters of 91 days show, and how far that
+-- is from what is recommended for the customer's tier.
 -- The highest level whose sign is there counts:
---   partnership  we cared and the customer answered or asked, in the same quarter,
---                in $partnership_quarters of the four
+--   partnership  we cared and the customer answered or asked in the same
+--                quarter, in $partnership_quarters of the four
 --   proactive    we cared in $proactive_quarters of the four
 --   accountable  we asked after $accountable_share of the orders, or more
 --   reactive     the customer turned to us or answered
@@ -21,8 +21,8 @@ with quarters as (
     group by customer_id
 ),
 
--- Orders after which there was time enough to ask, and whether we did: a contact
--- by us that did not want to sell.
+-- Orders after which there was time enough to ask, and whether we did: a
+-- contact by us that did not want to sell.
 checked as (
     select
         o.customer_id,

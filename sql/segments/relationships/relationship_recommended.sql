@@ -1,13 +1,13 @@
 -- One row per tier and per segment at $as_of: how close a relationship its
--- customers deserve, of Kotler's five levels, by how many they are and what each
--- brings, and by how loyal they are and how much each buys.
+-- customers deserve, of Kotler's five levels, by how many they are and what
+-- each brings, and by how loyal they are and how much each buys.
 -- High and low margin and sales are multiples of those of the average customer.
 with facts as (
     select * from segment_facts where snapshot_date = $as_of_day
 ),
 
--- The share of the last four quarters, as far as they lie after the first order,
--- with an order: the loyalty that shows.
+-- The share of the last four quarters, as far as they lie after the first
+-- order, with an order: the loyalty that shows.
 loyalties as (
     select
         f.customer_id,
@@ -91,7 +91,9 @@ measured as (
             as sales_per_customer,
         case
             when t.contribution > 0
-                then cast(t.contribution as double) / cast(t.customers as double)
+                then
+                    cast(t.contribution as double)
+                    / cast(t.customers as double)
         end as average_margin,
         case
             when t.net_sales > 0

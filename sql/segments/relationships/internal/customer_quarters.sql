@@ -1,8 +1,8 @@
 -- One row per customer and quarter of the last year in which the customer paid
--- for an order or was in contact. A quarter is 91 days, counted back from $as_of:
--- 0 is the last one, and four of them are looked at.
--- Care is a contact by us that a representative made, or whose purpose is one of
--- $care_purposes; a dialogue is one by the customer of a kind in
+-- for an order or was in contact. A quarter is 91 days, counted back from
+-- $as_of: 0 is the last one, and four of them are looked at.
+-- Care is a contact by us that a representative made, or whose purpose is one
+-- of $care_purposes; a dialogue is one by the customer of a kind in
 -- $dialogue_kinds: to look at something is none.
 with entries as (
     select

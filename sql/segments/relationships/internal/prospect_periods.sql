@@ -1,8 +1,9 @@
--- One row per kind of prospect and age: how many were still open at the beginning
--- of a period of $conversion_days, and how many of them became customers in it.
--- Ages of three periods and more are taken together. Only periods that are over
--- at $as_of count, for those who converted too: else the quick ones would count
--- more. After a refusal a prospect is of another kind, and its clock begins anew.
+-- One row per kind of prospect and age: how many were still open at the
+-- beginning of a period of $conversion_days, and how many of them became
+-- customers in it. Ages of three periods and more are taken together. Only
+-- periods that are over at $as_of count, for those who converted too: else the
+-- quick ones would count more. After a refusal a prospect is of another kind,
+-- and its clock begins anew.
 with links as (
     select
         party_id,
@@ -43,7 +44,10 @@ kinds as (
         is_refused,
         case
             when need_match is null then 'unknown'
-            else cast(least(3, cast(floor(need_match * 4) as bigint)) as varchar)
+            else
+                cast(
+                    least(3, cast(floor(need_match * 4) as bigint)) as varchar
+                )
         end as need_quarter,
         coalesce(cast(can_pay as varchar), 'unknown') as can_pay,
         start_day,
