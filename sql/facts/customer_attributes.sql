@@ -3,13 +3,15 @@
 -- A company that knows other things of its customers names them here.
 with facts as (
     select
-        *,
+        s.*,
+        f.category as favourite_category,
         cast(
-            floor((date_part('year', snapshot_date) - birth_year) / 10) * 10
+            floor((date_part('year', s.snapshot_date) - s.birth_year) / 10) * 10
             as bigint
         ) as age
-    from segment_facts
-    where snapshot_date = $as_of_day
+    from segment_facts as s
+    left join favourite_categories as f on s.customer_id = f.customer_id
+    where s.snapshot_date = $as_of_day
 ),
 
 listed as (
@@ -19,7 +21,7 @@ listed as (
             make_array(
                 'kind', 'age', 'gender', 'occupation', 'region',
                 'income_band', 'household_size', 'industry', 'company_size',
-                'tier', 'rfm_segment'
+                'tier', 'rfm_segment', 'favourite_category'
             )
         ) as attribute,
         unnest(
@@ -36,7 +38,8 @@ listed as (
                 industry,
                 company_size,
                 tier,
-                rfm_segment
+                rfm_segment,
+                favourite_category
             )
         ) as value
     from facts
