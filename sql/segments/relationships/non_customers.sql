@@ -111,8 +111,10 @@ judged as (
                 then cast(can_pay as varchar)
             else 'unknown'
         end as pays,
-        greatest(0, $as_of_day - coalesce(refused_day, created_day))
-        / $conversion_days as periods
+        least(
+            3 * $conversion_days,
+            greatest(0, $as_of_day - coalesce(refused_day, created_day))
+        ) / greatest(1, $conversion_days / 6) as age
     from described
 ),
 
@@ -129,9 +131,9 @@ prospects_of as (
                     / cast(c.open_prospects as double)
         end as chance
     from judged as j
-    left join prospect_periods as c
+    left join prospect_ages as c
         on
-            least(j.periods, 3) = c.age
+            j.age = c.age
             and (j.refused_day is not null) = c.is_refused
             and j.need_quarter = c.need_quarter
             and j.pays = c.can_pay
