@@ -266,7 +266,10 @@ impl Walk<'_> {
         let rate = own_rate(self.nature) * programme.uplift * self.response(start);
         let end = self.history.trade_until(until.min(self.history.until()));
         let mut trade = self.history.trade_until(start);
-        while rate > 0.0 {
+        if rate <= 0.0 {
+            return;
+        }
+        loop {
             let gap: f64 = Exp1.sample(stream);
             trade += gap / rate;
             let day = if trade < end { self.history.day_of_trade(trade) } else { None };

@@ -170,9 +170,10 @@ impl Scene<'_> {
     }
 
     /// Gives `survey` the next id.
-    fn survey(&self, survey: Survey, records: &mut Records) -> i64 {
-        let survey_id = next_id(self.first_id, &records.surveys);
-        records.surveys.push(Survey { survey_id, ..survey });
+    fn survey(&self, mut survey: Survey, records: &mut Records) -> i64 {
+        survey.survey_id = next_id(self.first_id, &records.surveys);
+        let survey_id = survey.survey_id;
+        records.surveys.push(survey);
         survey_id
     }
 }
