@@ -85,7 +85,12 @@ scored as (
                 1 / nullif(cast(customers_known as double), 0)
                 + 1 / nullif(cast(rest_known as double), 0)
             )
-        ) as score
+        ) as score,
+        sqrt(
+            share * (1 - share) / nullif(cast(customers_known as double), 0)
+            + rest_share * (1 - rest_share)
+            / nullif(cast(rest_known as double), 0)
+        ) as error
     from shares
 ),
 
@@ -167,6 +172,14 @@ select
     s.rest_share,
     100 * s.share / nullif(s.rest_share, 0) as index,
     s.share - s.rest_share as difference,
+    case
+        when s.profile_status = 'ok'
+            then s.share - s.rest_share - 1.96 * s.error
+    end as difference_low,
+    case
+        when s.profile_status = 'ok'
+            then s.share - s.rest_share + 1.96 * s.error
+    end as difference_high,
     s.score as difference_score,
     a.p_value,
     a.p_value_adjusted,
