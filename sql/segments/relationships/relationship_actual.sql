@@ -87,7 +87,7 @@ recommended as (
             else recommended_by_margin
         end as level
     from relationship_recommended
-    where as_of = $as_of_day and grouping = 'tier'
+    where as_of = $as_of_day and grouped_by = 'tier'
 ),
 
 compared as (

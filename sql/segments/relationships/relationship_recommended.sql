@@ -29,13 +29,13 @@ loyalties as (
 
 members as (
     select
-        'tier' as grouping,
+        'tier' as grouped_by,
         coalesce(tier, '(none)') as name,
         customer_id
     from facts
     union all
     select
-        'segment' as grouping,
+        'segment' as grouped_by,
         segment as name,
         customer_id
     from segment_matches
@@ -44,13 +44,13 @@ members as (
 
 names as (
     select
-        grouping,
+        grouped_by,
         name
     from members
-    group by grouping, name
+    group by grouped_by, name
     union
     select
-        'segment' as grouping,
+        'segment' as grouped_by,
         segment as name
     from segment_rules
 ),
@@ -65,7 +65,7 @@ totals as (
 
 counted as (
     select
-        n.grouping,
+        n.grouped_by,
         n.name,
         count(f.customer_id) as customers,
         coalesce(sum(f.contribution_365_days), 0) as contribution,
@@ -73,10 +73,10 @@ counted as (
         count(l.customer_id) as buyers,
         avg(l.loyalty) as loyalty
     from names as n
-    left join members as m on n.grouping = m.grouping and n.name = m.name
+    left join members as m on n.grouped_by = m.grouped_by and n.name = m.name
     left join facts as f on m.customer_id = f.customer_id
     left join loyalties as l on m.customer_id = l.customer_id
-    group by n.grouping, n.name
+    group by n.grouped_by, n.name
 ),
 
 -- Nothing is a multiple of an average that is not above 0.
@@ -150,7 +150,7 @@ ranked as (
 
 select
     $as_of_day as as_of,
-    grouping,
+    grouped_by,
     name,
     customers,
     customer_share,
