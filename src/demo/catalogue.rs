@@ -173,14 +173,14 @@ fn market(customers: i64) -> Vec<MarketSegment> {
 
 /// Departments, what they pay for, the kind of it, and cents a month at 10,000 customers.
 const EXPENSES: [(&str, &str, &str, i64); 8] = [
-    ("marketing", "staff", "marketing", 900_000),
-    ("marketing", "tools", "marketing", 120_000),
-    ("sales", "staff", "sales", 1_100_000),
-    ("service", "staff", "service", 700_000),
-    ("it", "crm_project", "crm_development", 300_000),
-    ("it", "crm_licences", "crm_operation", 150_000),
-    ("administration", "rent", "overhead", 400_000),
-    ("administration", "staff", "overhead", 800_000),
+    ("marketing", "staff", "marketing", 180_000),
+    ("marketing", "tools", "marketing", 24_000),
+    ("sales", "staff", "sales", 220_000),
+    ("service", "staff", "service", 140_000),
+    ("it", "crm_project", "crm_development", 60_000),
+    ("it", "crm_licences", "crm_operation", 30_000),
+    ("administration", "rent", "overhead", 80_000),
+    ("administration", "staff", "overhead", 160_000),
 ];
 
 fn expenses(company: &Company, stream: &mut Stream) -> Vec<Expense> {
@@ -195,7 +195,7 @@ fn expenses(company: &Company, stream: &mut Stream) -> Vec<Expense> {
         }
         // The new system saves work from the second year on.
         if at >= 12 {
-            let amount = about(whole(90_000.0 * size), 0.2, stream);
+            let amount = about(whole(18_000.0 * size), 0.2, stream);
             let (department, item, kind) = ("service", "hours_saved", "service");
             found.push(Expense { expense_month, department, item, amount, kind, is_saving: true });
         }
