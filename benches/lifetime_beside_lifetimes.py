@@ -114,7 +114,7 @@ def by_goodwill(arguments, model, rows):
     began = time.monotonic()
     subprocess.run([arguments.goodwill.resolve(), "run", "-q"], cwd=folder, check=True)
     seconds = time.monotonic() - began
-    query = f"select {', '.join(numbers)} from read_parquet('{folder}/out/**/fit/**/*.parquet')"
+    query = f"select {', '.join(numbers)} from read_parquet('{folder}/out/tables/fit/**/*.parquet')"
     found = duckdb.connect().execute(query).fetchone()
     return {"seconds": seconds, "parameters": found}
 
