@@ -274,7 +274,8 @@ pub(crate) fn demo() -> &'static Project {
         let text = fs::read_to_string(&pipeline).unwrap();
         let ten_years = "clv_residual_months: {type: int, default: 120,";
         assert!(text.contains(ten_years), "{text}");
-        fs::write(&pipeline, text.replace(ten_years, "clv_residual_months: {type: int, default: 12,")).unwrap();
+        fs::write(&pipeline, text.replace(ten_years, "clv_residual_months: {type: int, default: 12,"))
+            .unwrap();
         made.goodwill(&["run"]).ended_with(0);
         made
     })
