@@ -9,6 +9,7 @@ mod apply;
 mod cancelled;
 mod chunks;
 mod cleaning;
+mod clusters;
 mod contracts;
 mod cuts;
 mod demo_world;
