@@ -72,7 +72,7 @@ fn a_connection_that_works_is_told_step_by_step() {
     assert_eq!(root["works"], serde_json::json!(["list", "write", "read", "delete", "create if absent"]));
     assert!(!project.root().join("_goodwill/commits").exists(), "nothing is left");
     let text = project.goodwill(&["check", "--connect"]).ended_with(0).stdout;
-    assert!(text.contains("9 files") && text.contains("create if absent"), "{text}");
+    assert!(text.contains("35 files") && text.contains("create if absent"), "{text}");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_connection_that_is_refused_says_what_and_why() {
     let mut command = project.command(&["check", "--connect", "--root", "s3://no-such-bucket/x"]);
     let answer: crate::program::Answer = command.output().unwrap().into();
     let answer = answer.ended_with(2);
-    assert!(answer.stdout.contains("9 files"), "the sources are fine: {}", answer.stdout);
+    assert!(answer.stdout.contains("35 files"), "the sources are fine: {}", answer.stdout);
     assert!(answer.stderr.contains("s3://no-such-bucket/x"), "{}", answer.stderr);
 }
 
