@@ -2,7 +2,7 @@
 //!
 //! Faults are rolled by a seed that is printed; `GOODWILL_SEED` repeats it, and the seeds of
 //! rounds that failed are kept in `faults-failed.txt` beside the test's other temporary files.
-//! `GOODWILL_SCALE=10` does ten times as many rounds, as CI does; 100 gives the numbers of
+//! `GOODWILL_SCALE=5` does five times as many rounds, as CI does; 100 gives the numbers of
 //! docs/publishing.md.
 
 use std::cell::Cell;

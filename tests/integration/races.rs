@@ -3,7 +3,7 @@
 //! They run without leases, which would keep all but one of them out: what must hold is what the
 //! commit decides. `locks.rs` has the same with leases.
 //!
-//! `GOODWILL_SCALE=10` does ten times as many rounds, as CI does.
+//! `GOODWILL_SCALE=5` does five times as many rounds, as CI does.
 
 use std::process::Child;
 use std::thread;
