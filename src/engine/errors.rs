@@ -231,6 +231,9 @@ fn failed_function(fault: &Fault, file: &SourceFile) -> Diagnostic {
             code::MODEL_FAILED,
             "filter such rows out before, or find out where they come from; null in place of a number is left out",
         ),
+        Fault::Argument { .. } => {
+            (code::MODEL_FAILED, "`goodwill functions` with its name tells what the arguments may be")
+        }
         Fault::UnknownZone => (code::MODEL_FAILED, "use a name of the zone database such as 'Europe/Berlin'"),
     };
     Diagnostic::error(code, fault.to_string()).at(file.place_at(1, 1, 1)).help(help)

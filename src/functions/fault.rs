@@ -41,6 +41,14 @@ pub enum Fault {
         /// What is wrong, without the value.
         what: String,
     },
+    /// An argument that no row has to do with, such as the number of groups.
+    #[error("`{function}` cannot be asked so: {what}")]
+    Argument {
+        /// The function as people write it.
+        function: String,
+        /// What is wrong.
+        what: String,
+    },
     /// A time zone that the zone database does not have.
     #[error("there is no time zone with that name")]
     UnknownZone,
@@ -65,4 +73,9 @@ pub(crate) fn overflow(operation: &str, data_type: impl Into<String>) -> DataFus
 /// What is impossible about a row that `function` was given.
 pub(super) fn impossible(function: &str, what: impl Into<String>) -> DataFusionError {
     Fault::Impossible { function: function.to_owned(), what: what.into() }.into()
+}
+
+/// What is wrong about how `function` was asked.
+pub(super) fn wrong_argument(function: &str, what: impl Into<String>) -> DataFusionError {
+    Fault::Argument { function: function.to_owned(), what: what.into() }.into()
 }

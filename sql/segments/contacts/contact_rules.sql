@@ -5,7 +5,8 @@
 --   apart    a contact with the label and one with the other label lie at least
 --            `days` × 24 hours apart; without days there is never both, without
 --            another label two with the same label
--- A label is channel:…, purpose:… or campaign:…, null all contacts.
+-- A label is channel:…, purpose:… or campaign:…, null all contacts. Of a campaign
+-- that has not begun no purpose is known: name it, campaign:…, to rule about it.
 select
     rule_no,
     rule,

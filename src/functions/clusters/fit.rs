@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 };
 
 use super::SECTION;
-use crate::functions::fault::impossible;
+use crate::functions::fault::wrong_argument;
 use crate::functions::sql_type;
 use crate::stats::{Clustering, Points};
 
@@ -73,7 +73,7 @@ fn constant(args: &AccumulatorArgs, at: usize, name: &str) -> Result<Option<Scal
     let empty = RecordBatch::new_empty(Arc::new(Schema::empty()));
     match expression.evaluate(&empty) {
         Ok(ColumnarValue::Scalar(value)) => Ok(Some(value)),
-        _ => Err(impossible(NAME, format!("`{name}` is not the same for all rows"))),
+        _ => Err(wrong_argument(NAME, format!("`{name}` is not the same for all rows"))),
     }
 }
 
@@ -88,7 +88,7 @@ fn numbers_of_groups(value: &ScalarValue) -> Result<Vec<usize>> {
         asked.iter().map(|k| k.filter(|k| (1..=MOST).contains(k)).and_then(|k| usize::try_from(k).ok()));
     match checked.collect::<Option<Vec<usize>>>() {
         Some(numbers) if !numbers.is_empty() => Ok(numbers),
-        _ => Err(impossible(NAME, format!("k is no whole number from 1 to {MOST}, nor a list of such"))),
+        _ => Err(wrong_argument(NAME, format!("k is no whole number from 1 to {MOST}, nor a list of such"))),
     }
 }
 
@@ -147,7 +147,7 @@ impl AggregateUDFImpl for KmeansFit {
         let seed = match constant(&args, 2, "seed")? {
             None => 1,
             Some(ScalarValue::Int64(Some(seed))) => seed,
-            Some(_) => return Err(impossible(NAME, "the seed is null")),
+            Some(_) => return Err(wrong_argument(NAME, "the seed is null")),
         };
         Ok(Box::new(Counted { wanted, seed, rows: HashMap::new(), impossible: 0 }))
     }
@@ -335,7 +335,7 @@ fn documentation() -> Documentation {
         feature is NaN or infinite or rows have not the same number of them), converged, rows, k, seed, rounds, inertia (the \
         sum of squared distances to the centres, in standard deviations), silhouette (-1 to 1; null for one group), means and deviations of \
         the features, clusters (a list of STRUCT: cluster from 1, the largest first; size; center, in the features' \
-        own units) and candidates (k, inertia and silhouette of each number that was tried). Rows with a null are left out. There are never \
+        own units) and candidates (k, inertia and silhouette of each number that was tried): `unnest(fit['clusters'])` gives them a row each. Rows with a null are left out. There are never \
         more groups than distinct rows; a feature that is the same in all rows counts for nothing. The same bits whatever the order of \
         rows. Kept in memory: the distinct rows with their counts.",
         "kmeans_fit(features, k[, seed])",

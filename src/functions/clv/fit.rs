@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 use super::arguments::{number, numbers};
 use super::documentation;
 use super::model::{LIVES, LIVES_PARAMETERS, Orders, SPEND, SPEND_PARAMETERS, fields, scalar};
-use crate::functions::fault::impossible;
+use crate::functions::fault::wrong_argument;
 use crate::functions::sql_type;
 use crate::stats::{
     ContractLife, ContractLives, Fit, FitStatus, Histories, History, Impossible, Spend, SpendCounts,
@@ -80,9 +80,12 @@ impl ModelFit {
         };
         let empty = RecordBatch::new_empty(Arc::new(Schema::empty()));
         let Ok(ColumnarValue::Scalar(ScalarValue::Utf8(Some(unit)))) = unit.evaluate(&empty) else {
-            return Err(impossible(&self.name, "the unit of time is no text that is the same for all rows"));
+            return Err(wrong_argument(
+                &self.name,
+                "the unit of time is no text that is the same for all rows",
+            ));
         };
-        TimeUnit::parse(&unit).map_err(|unknown| impossible(&self.name, unknown.to_string()))
+        TimeUnit::parse(&unit).map_err(|unknown| wrong_argument(&self.name, unknown.to_string()))
     }
 }
 

@@ -18,7 +18,7 @@ mod plan;
 
 use plan::{Contact, Rule, decide};
 
-use super::fault::impossible;
+use super::fault::{impossible, wrong_argument};
 use super::sql_type;
 
 const NAME: &str = "plan_contacts";
@@ -289,8 +289,8 @@ impl RuleColumns {
             let numbers = numbers.as_primitive::<Int64Type>();
             numbers.is_valid(place).then(|| numbers.value(place))
         });
-        let Some(name) = name else { return Err(impossible(NAME, "a rule has no name")) };
-        let wrong = |what: &str| Err(impossible(NAME, format!("rule `{name}` {what}")));
+        let Some(name) = name else { return Err(wrong_argument(NAME, "a rule has no name")) };
+        let wrong = |what: &str| Err(wrong_argument(NAME, format!("rule `{name}` {what}")));
         if days.is_some_and(|days| days < 1) {
             return wrong("needs a day or more");
         }
