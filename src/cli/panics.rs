@@ -40,16 +40,16 @@ fn remember(panic: &PanicHookInfo<'_>) {
 mod tests {
     use super::*;
 
+    /// One test, which puts back what tells of other tests' panics.
     #[test]
     fn a_panic_is_told_with_its_place_and_without_its_values() {
-        let found = caught(|| panic!("customer 4711")).expect_err("a finding");
+        let others = panic::take_hook();
+        let (panicked, passed) = (caught(|| panic!("customer 4711")), caught(|| 7));
+        panic::set_hook(others);
+        let found = panicked.expect_err("a finding");
         assert_eq!(found.code, code::BUG);
         assert!(found.message.contains("panics.rs:"), "{}", found.message);
         assert!(!found.message.contains("4711"));
-    }
-
-    #[test]
-    fn what_does_not_panic_is_passed_on() {
-        assert_eq!(caught(|| 7).ok(), Some(7));
+        assert_eq!(passed.ok(), Some(7), "what does not panic is passed on");
     }
 }
