@@ -54,18 +54,19 @@ margins as (
     where as_of = $as_of_day and period = 'lifetime'
 ),
 
-earned as (
+known as (
     select
-        customer_id,
-        contribution
-    from customer_pnl
-    where as_of = $as_of_day and period = 'lifetime'
+        h.*,
+        p.contribution
+    from order_histories as h
+    inner join customer_pnl as p on h.customer_id = p.customer_id
+    where p.as_of = $as_of_day and p.period = 'lifetime'
 ),
 
+-- The one row of each fit stands first: it is kept, and the customers pass by.
 expected as (
     select
         h.*,
-        e.contribution,
         u.model,
         m.margin_share,
         case
@@ -106,11 +107,10 @@ expected as (
             u.orders_fit, frequency, recency, age, 1,
             $clv_residual_months, $annual_discount_rate
         ) as residual_orders_error
-    from order_histories as h
-    inner join earned as e on h.customer_id = e.customer_id
-    cross join used as u
+    from used as u
     cross join spend as s
     cross join margins as m
+    cross join known as h
 ),
 
 -- Orders and amounts are fitted apart: the squares of their errors add up. 1.96

@@ -11,7 +11,7 @@ use datafusion::sql::planner::SqlToRel;
 use datafusion::sql::sqlparser::ast::Statement;
 
 use super::calls::Written;
-use super::coerced::text_casts;
+use super::coerced::{text_casts, unreadable_texts};
 use super::context::{Inputs, analyzer, options, parser_options};
 use super::errors::Explain;
 use super::keys::{KeyedTable, facts};
@@ -116,9 +116,10 @@ fn analyze_here(query: &Query, inputs: &[Relation], values: &Parameters) -> Resu
         let asked = text_casts(&plan)?;
         let plan = analyzer().execute_and_check(plan, options(), |_, _| {})?;
         let silent = text_casts(&plan)?.into_iter().filter(|cast| !asked.contains(cast)).collect::<Vec<_>>();
-        Ok((plan, silent))
+        let unreadable = unreadable_texts(&plan)?;
+        Ok((plan, silent, unreadable))
     });
-    let (plan, silent) = planned.map_err(|error| {
+    let (plan, silent, unreadable) = planned.map_err(|error| {
         let further = unknown::further(&error, &statement, |statement| plan(statement, inputs));
         let mut found = explain.planning(&error);
         for error in &further {
@@ -127,6 +128,7 @@ fn analyze_here(query: &Query, inputs: &[Relation], values: &Parameters) -> Resu
         found
     })?;
     let mut found: Diagnostics = silent.iter().map(|cast| explain.silent_cast(cast)).collect();
+    found.extend(unreadable.iter().filter_map(|text| explain.unreadable_text(text)).collect());
     found.extend(order::unproven(&plan, &written, file));
     found.or_ok(Typed::new(plan, file.clone()))
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, LimitClause, ObjectName, Query as AstQuery, Spanned as _, Statement, TableFactor, Visit,
-    Visitor, visit_expressions,
+    Expr, Function, LimitClause, ObjectName, Query as AstQuery, Spanned as _, Statement, TableFactor,
+    Value as AstValue, Visit, Visitor, visit_expressions,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -29,6 +29,7 @@ pub(super) struct Written {
     calls: Vec<Call>,
     limits: Vec<Place>,
     identifiers: Vec<(String, Place)>,
+    texts: Vec<(String, Place)>,
     tables: Vec<(String, String)>,
 }
 
@@ -56,6 +57,12 @@ impl Written {
     /// Where the identifier `name` is first written.
     pub(super) fn identifier(&self, name: &str) -> Option<Place> {
         let mut found = self.identifiers.iter().filter(|(written, _)| written == name);
+        found.next().map(|(_, place)| place.clone())
+    }
+
+    /// Where the text `text` first stands between quotes.
+    pub(super) fn text(&self, text: &str) -> Option<Place> {
+        let mut found = self.texts.iter().filter(|(written, _)| written == text);
         found.next().map(|(_, place)| place.clone())
     }
 
@@ -179,6 +186,12 @@ impl Visitor for Reader<'_> {
                 if let Some(name) = parts.last() {
                     let place = self.place(expression.span());
                     self.written.identifiers.push((name.value.to_lowercase(), place));
+                }
+            }
+            Expr::Value(value) => {
+                if let AstValue::SingleQuotedString(text) = &value.value {
+                    let place = self.place(value.span);
+                    self.written.texts.push((text.clone(), place));
                 }
             }
             _ => {}

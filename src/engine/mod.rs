@@ -41,6 +41,7 @@ mod rules;
 mod runtime;
 mod scan;
 mod session;
+mod side_by_side;
 mod source;
 mod stats;
 mod unknown;

@@ -15,6 +15,7 @@ use datafusion::prelude::SessionConfig;
 
 use super::context::set_options;
 use super::memory::{Effort, Share};
+use super::side_by_side::SideBySide;
 
 /// Rows of a record batch.
 pub(super) const BATCH_ROWS: usize = 8_192;
@@ -36,9 +37,12 @@ pub(super) fn session(share: Share, effort: Effort, spill: &Path) -> Result<Sess
         .with_config(config(share, effort, memory))
         .with_runtime_env(runtime)
         // The plan was analysed when it was typed.
-        .with_analyzer_rules(Vec::new())
-        .build();
-    Ok(state)
+        .with_analyzer_rules(Vec::new());
+    let state = match effort {
+        Effort::Usual => state.with_physical_optimizer_rule(Arc::new(SideBySide { memory })),
+        Effort::Frugal => state,
+    };
+    Ok(state.build())
 }
 
 fn config(share: Share, effort: Effort, memory: usize) -> SessionConfig {

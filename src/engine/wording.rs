@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::{Diagnostic as Found, Span};
 use datafusion::error::DataFusionError;
 
-use super::coerced::TextCast;
+use super::coerced::{TextCast, Unreadable};
 use super::errors::Explain;
 use crate::count::counted;
 use crate::diagnostic::{Diagnostic, code};
@@ -37,6 +37,14 @@ impl Explain<'_> {
         let found = self.at_place(found, place.or_else(|| self.written.identifier(name)));
         let (cast, mild) = (format!("cast({name} as {to})"), format!("try_cast({name} as {to})"));
         found.help(format!("write the cast yourself: `{cast}`, or `{mild}` where some texts are none"))
+    }
+
+    /// A text that cannot be read as what it is compared with or cast to; none of a parameter's value.
+    pub(super) fn unreadable_text(&self, (text, to): &Unreadable) -> Option<Diagnostic> {
+        let place = self.written.text(text)?;
+        let message = format!("`'{text}'` is text and cannot be read as {}", sql_type(to));
+        let found = self.at_place(Diagnostic::error(code::TYPE_ERROR, message), Some(place));
+        Some(found.help("numbers stand without quotes; a day is written '2024-12-31'"))
     }
 
     /// A column beside an aggregate that the groups do not have.

@@ -2,16 +2,29 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, Query as AstQuery, Spanned as _, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, Query as AstQuery, Spanned as _, Visit, Visitor, visit_expressions,
+};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Span, Token};
 
 use super::{RECURSION, STACK, place, size, syntax, too_deep, too_large};
-use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, code};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceFile, code};
 use crate::stack;
 
-/// Checks that the text of `file` is exactly one expression without a subquery.
+/// A column written with the table it is of: `customer_value.p_alive`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnOf {
+    /// The name before the first dot, as SQL reads it: in lower case unless quoted.
+    pub table: String,
+    /// The name after it.
+    pub column: String,
+    /// Where both stand.
+    pub place: Place,
+}
+
+/// Reads the text of `file` as exactly one expression without a subquery, and which columns it names with their tables.
 ///
 /// Such a text means the same under brackets, if a line break follows it: its own brackets, quotes and
 /// comments are closed.
@@ -20,16 +33,16 @@ use crate::stack;
 ///
 /// Returns `GW0108` for text that is not SQL, `GW0230` for anything but one such expression and
 /// `GW0220` for text that is too large or too deeply nested.
-pub fn check_condition(file: &SourceFile) -> Result<(), Diagnostics> {
+pub fn read_condition(file: &SourceFile) -> Result<Vec<ColumnOf>, Diagnostics> {
     if file.text().len() > size::MAX_BYTES {
         return Err(too_large(file));
     }
-    stack::deep(STACK, || check_here(file)).unwrap_or_else(|lost| {
+    stack::deep(STACK, || read_here(file)).unwrap_or_else(|lost| {
         Err(Diagnostic::error(code::BUG, format!("the SQL was not parsed: {lost}")).into())
     })
 }
 
-fn check_here(file: &SourceFile) -> Result<(), Diagnostics> {
+fn read_here(file: &SourceFile) -> Result<Vec<ColumnOf>, Diagnostics> {
     if size::is_too_deep(file.text()) {
         return Err(too_deep(file));
     }
@@ -53,8 +66,26 @@ fn check_here(file: &SourceFile) -> Result<(), Diagnostics> {
             let found = found.at(if span == Span::empty() { file.place(0..1) } else { place(file, span) });
             Err(found.help("compute it as a column of `segment_facts`, and name the column here").into())
         }
-        None => Ok(()),
+        None => Ok(columns_of_tables(file, &expression)),
     }
+}
+
+fn columns_of_tables(file: &SourceFile, expression: &Expr) -> Vec<ColumnOf> {
+    let name = |part: &Ident| match part.quote_style {
+        Some(_) => part.value.clone(),
+        None => part.value.to_lowercase(),
+    };
+    let mut columns = Vec::new();
+    let _ = visit_expressions(expression, |part| {
+        if let Expr::CompoundIdentifier(parts) = part
+            && let [table, column, ..] = parts.as_slice()
+        {
+            let place = place(file, table.span.union(&column.span));
+            columns.push(ColumnOf { table: name(table), column: name(column), place });
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    columns
 }
 
 fn subquery(expression: &Expr) -> Option<Span> {
@@ -74,7 +105,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Option<String> {
-        let found = check_condition(&SourceFile::new("r", text)).err()?.sorted();
+        let found = read_condition(&SourceFile::new("r", text)).err()?.sorted();
         Some(found[0].to_string())
     }
 
@@ -93,6 +124,15 @@ mod tests {
         assert_eq!(found("a > 1; drop table x"), Some(format!("GW0230: r:1:6: {ends} `;`")));
         assert_eq!(found("a > 1 order by a"), Some(format!("GW0230: r:1:7: {ends} `order`")));
         assert_eq!(found("-- nothing").as_deref(), Some("GW0230: r:1:1: there is no condition here"));
+    }
+
+    #[test]
+    fn columns_of_other_tables_are_told_with_their_places() {
+        let text = "a > 1\nand (Value.p_alive < 0.5 or \"Value\".b is null)";
+        let columns = read_condition(&SourceFile::new("r", text)).expect("a condition");
+        let told: Vec<_> =
+            columns.iter().map(|of| format!("{} {} {}", of.table, of.column, of.place)).collect();
+        assert_eq!(told, ["value p_alive r:2:6", "Value b r:2:29"]);
     }
 
     #[test]

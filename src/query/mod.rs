@@ -26,7 +26,7 @@ mod outputs;
 mod size;
 
 pub use crate::value::{Value, ValueType, WrongValue};
-pub use condition::check_condition;
+pub use condition::{ColumnOf, read_condition};
 
 /// A chain in the text becomes a tree as deep, and trees are dropped by recursion: for 256 KiB of
 /// text that is some hundred megabytes.

@@ -87,6 +87,10 @@ impl ExpectedOrders for BetaGeometric {
         let ratios = horizons.iter().map(|horizon| horizon / (self.alpha + customer.age));
         self.lasting(customer).orders_each(ratios).map(|orders| alive * orders).collect()
     }
+
+    fn time_scale(&self, customer: &History) -> f64 {
+        self.alpha + customer.age
+    }
 }
 
 /// Fits BG/NBD or MBG/NBD by maximum likelihood; parameters r, alpha, a, b.

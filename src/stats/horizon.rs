@@ -1,6 +1,9 @@
 //! Orders over a horizon, discounted at an annual rate.
 
+use std::f64::consts::PI;
+
 use super::history::History;
+use super::smooth::{Curve, points, points_needed};
 
 /// The longest horizon of [`discounted_orders`], a hundred years.
 pub const MONTHS_AT_MOST: u32 = 1200;
@@ -16,6 +19,10 @@ pub trait ExpectedOrders {
     fn expected_orders_until(&self, customer: &History, horizons: &[f64]) -> Vec<f64> {
         horizons.iter().map(|horizon| self.expected_orders(customer, *horizon)).collect()
     }
+
+    /// The time c, positive, that horizons are seen against: E(Y(t)) is an analytic function of ln(1 + t ÷ c) where
+    /// its imaginary part is within ± π, since its only singular times are real and at most −c.
+    fn time_scale(&self, customer: &History) -> f64;
 }
 
 /// The unit of recency, age and horizon.
@@ -92,13 +99,95 @@ pub fn discounted_orders(
     months: u32,
     annual_rate: f64,
 ) -> f64 {
+    let months = months.min(MONTHS_AT_MOST);
+    if annual_rate.abs() < f64::EPSILON {
+        return model.expected_orders(customer, f64::from(months) * unit.a_month());
+    }
     let monthly = (annual_rate.ln_1p() / 12.0).exp();
+    let ends: Vec<f64> = (1..=months).map(|month| f64::from(month) * unit.a_month()).collect();
+    let until =
+        between(model, customer, &ends).unwrap_or_else(|| model.expected_orders_until(customer, &ends));
     let (mut before, mut discount, mut sum) = (0.0, 1.0, 0.0);
-    let ends = (1..=months.min(MONTHS_AT_MOST)).map(|month| f64::from(month) * unit.a_month());
-    for until in model.expected_orders_until(customer, &ends.collect::<Vec<_>>()) {
+    for until in until {
         discount *= monthly;
         sum += (until - before).max(0.0) / discount;
         before = until;
     }
     sum
+}
+
+/// Orders until each of many horizons, in ascending order, from those until a few; none where it would not be fewer,
+/// or the few do not tell the others.
+fn between(model: &impl ExpectedOrders, customer: &History, ends: &[f64]) -> Option<Vec<f64>> {
+    let [first, .., last] = ends else { return None };
+    let scale = model.time_scale(customer);
+    let seen = |horizon: f64| (horizon / scale).ln_1p();
+    let (from, to) = (seen(*first), seen(*last));
+    let count = points_needed(from, to, PI);
+    if 3 * count > 2 * ends.len() {
+        return None;
+    }
+    let horizons: Vec<f64> = points(from, to, count).into_iter().map(|seen| scale * seen.exp_m1()).collect();
+    let curve = Curve::through(from, to, &model.expected_orders_until(customer, &horizons))?;
+    Some(ends.iter().map(|end| curve.at(seen(*end))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::{BetaGeometric, Dropout, Pareto};
+
+    const AGES: [f64; 3] = [1.0, 400.0, 9000.0];
+
+    /// Σ as its formula is written, each month by itself.
+    fn plainly(model: &impl ExpectedOrders, customer: &History, months: u32, rate: f64) -> f64 {
+        let until = |month: u32| model.expected_orders(customer, f64::from(month) * TimeUnit::Day.a_month());
+        (1..=months)
+            .map(|month| (until(month) - until(month - 1)) * (1.0 + rate).powf(-f64::from(month) / 12.0))
+            .sum()
+    }
+
+    fn is_as_plainly(model: &impl ExpectedOrders) -> usize {
+        let mut fewer = 0;
+        for age in AGES {
+            for frequency in [0.0, 1.0, 20.0, 400.0] {
+                let recency = if frequency > 0.0 { 0.9 * age } else { 0.0 };
+                let customer = History::try_new(frequency, recency, age).expect("a customer");
+                for (months, rate) in
+                    [(0, 0.1), (1, 0.1), (12, 0.0), (12, 0.1), (120, 0.1), (1200, 0.02), (120, -0.3)]
+                {
+                    let ends: Vec<f64> =
+                        (1..=months).map(|month| f64::from(month) * TimeUnit::Day.a_month()).collect();
+                    fewer += usize::from(between(model, &customer, &ends).is_some());
+                    let found = discounted_orders(model, &customer, TimeUnit::Day, months, rate);
+                    let plain = plainly(model, &customer, months, rate);
+                    let far = (found - plain).abs();
+                    assert!(far <= 1e-9 * plain.abs(), "{customer:?} {months} {rate}: {found} {plain}");
+                }
+            }
+        }
+        fewer
+    }
+
+    #[test]
+    fn months_between_are_as_if_each_were_asked() {
+        let mut fewer = 0;
+        for dropout in [Dropout::AfterRepeatOrders, Dropout::AfterEveryOrder] {
+            for (r, alpha, a, b) in [
+                (0.24, 31.0, 0.79, 2.4),
+                (0.02, 0.4, 0.01, 0.3),
+                (9.0, 700.0, 30.0, 2.0),
+                (2.0, 90.0, 0.3, 60.0),
+            ] {
+                fewer += is_as_plainly(&BetaGeometric { dropout, r, alpha, a, b });
+            }
+        }
+        for (r, alpha, s, beta) in
+            [(0.55, 74.0, 0.61, 82.0), (3.0, 5.0, 1.0, 2.0), (0.1, 900.0, 12.0, 4000.0)]
+        {
+            fewer += is_as_plainly(&Pareto { r, alpha, s, beta });
+        }
+        // 11 models × 12 customers × 3 horizons of ten years and more.
+        assert!(fewer > 250, "{fewer} of 396 told by fewer points");
+    }
 }

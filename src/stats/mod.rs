@@ -32,6 +32,7 @@ mod quadrature;
 #[cfg(test)]
 mod reference_tests;
 mod silhouette;
+mod smooth;
 mod uncertain;
 
 pub use beta_geometric::{BetaGeometric, Dropout, fit_beta_geometric};

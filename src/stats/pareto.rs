@@ -89,6 +89,10 @@ impl ExpectedOrders for Pareto {
         let alive = self.alive(customer);
         horizons.iter().map(|horizon| alive * self.orders_alive(customer, *horizon)).collect()
     }
+
+    fn time_scale(&self, customer: &History) -> f64 {
+        self.beta + customer.age
+    }
 }
 
 /// Fits Pareto/NBD by maximum likelihood; parameters r, alpha, s, beta.

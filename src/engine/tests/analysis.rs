@@ -239,6 +239,20 @@ fn every_unknown_column_of_a_query_is_told() {
 }
 
 #[test]
+fn a_text_that_is_no_number_is_seen_before_any_row_is() {
+    let told = |sql: &str| refused(sql).split(" (").next().unwrap_or_default().to_owned();
+    assert_eq!(
+        told("select order_id from orders where order_id > 'ten' and order_id < '20'"),
+        "GW0211: m.sql:1:46: `'ten'` is text and cannot be read as BIGINT"
+    );
+    assert_eq!(
+        told("select order_id from orders where day >= '2024-02-30'"),
+        "GW0211: m.sql:1:42: `'2024-02-30'` is text and cannot be read as DATE"
+    );
+    typed("select try_cast('ten' as bigint) as n, order_id from orders where day >= '2024-02-29'");
+}
+
+#[test]
 fn a_column_of_text_is_not_read_as_something_else_unasked() {
     let told = |sql: &str| refused(sql).split(" (").next().unwrap_or_default().to_owned();
     assert_eq!(

@@ -104,6 +104,13 @@ impl ExpectedOrders for Fitted {
             Self::Pareto(model) => model.expected_orders_until(customer, horizons),
         }
     }
+
+    fn time_scale(&self, customer: &History) -> f64 {
+        match self {
+            Self::BetaGeometric(model) => model.time_scale(customer),
+            Self::Pareto(model) => model.time_scale(customer),
+        }
+    }
 }
 
 /// The field of a parameter's standard error.

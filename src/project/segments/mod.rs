@@ -1,7 +1,8 @@
 //! Segments of customers: the rules that YAML files list, made into two models of the program.
 //!
 //! `segment_rules` has a row for each segment as it is written. `segment_matches` reads `segment_facts`, what is
-//! known of each customer at each day looked at, and has a row wherever a rule holds or nobody can say.
+//! known of each customer at each day looked at, and has a row wherever a rule holds or nobody can say. A rule may
+//! name a column of another model too (`customer_value.p_alive`): see [`others`].
 //! Everything else about segments is plain SQL over these two.
 //!
 //! **Invariant:** a rule is put into SQL only after it was read alone as one expression, so it cannot
@@ -9,6 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::others::{Others, Reading};
 use super::contract::{Column, ColumnType, Contract, Nullability, Privacy};
 use super::load::place;
 use super::model::Folder;
@@ -18,6 +20,8 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Place, SourceFile, code
 use crate::ident::NodeName;
 use crate::query::{self, Query};
 use crate::spec::{Document, ModelsSpec, SegmentSpec, Spec};
+
+mod others;
 
 /// The model that rules look at.
 const FACTS: &str = "segment_facts";
@@ -40,6 +44,7 @@ pub struct Segment {
     pub check: Query,
     spec: SegmentSpec,
     letters: Vec<usize>,
+    others: Others,
 }
 
 /// Reads the segments of all folders and adds the models made of them.
@@ -54,7 +59,7 @@ pub(super) fn add(
         .filter(|spec| spec.value.segments.is_some())
         .collect();
     let Some(first) = lists.first() else { return Vec::new() };
-    let segments = read(&lists, found);
+    let segments = read(&lists, folders, models, found);
     // A model that could not be read is there, but nobody knows its columns.
     if folders.iter().any(|folder| folder.files.contains_key(FACTS)) && !models.contains_key(FACTS) {
         return segments;
@@ -84,7 +89,12 @@ fn insert(models: &mut BTreeMap<NodeName, Model>, model: Model, found: &mut Diag
     models.insert(model.name.clone(), model);
 }
 
-fn read(lists: &[&Spec<ModelsSpec>], found: &mut Diagnostics) -> Vec<Segment> {
+fn read(
+    lists: &[&Spec<ModelsSpec>],
+    folders: &[Folder],
+    models: &BTreeMap<NodeName, Model>,
+    found: &mut Diagnostics,
+) -> Vec<Segment> {
     let mut segments = Vec::new();
     let mut known: BTreeMap<String, Place> = BTreeMap::new();
     for list in lists {
@@ -98,13 +108,18 @@ fn read(lists: &[&Spec<ModelsSpec>], found: &mut Diagnostics) -> Vec<Segment> {
                 continue;
             }
             known.insert(spec.name.clone(), place);
-            segments.extend(found.keep(segment(&list.document, &pointer, spec)));
+            segments.extend(found.keep(segment(&list.document, &pointer, spec, (folders, models))));
         }
     }
     segments
 }
 
-fn segment(document: &Document, pointer: &str, spec: &SegmentSpec) -> Result<Segment, Diagnostics> {
+fn segment(
+    document: &Document,
+    pointer: &str,
+    spec: &SegmentSpec,
+    (folders, models): (&[Folder], &BTreeMap<NodeName, Model>),
+) -> Result<Segment, Diagnostics> {
     let mut found = Diagnostics::default();
     let name_place = place(document, &format!("{pointer}/name"));
     let name = found.keep(named(NodeName::parse(&spec.name), name_place.clone()));
@@ -113,21 +128,22 @@ fn segment(document: &Document, pointer: &str, spec: &SegmentSpec) -> Result<Seg
     let letters = document.letters(&rule_pointer).unwrap_or_default();
     let mut alone = Text::default();
     alone.rule(&rule, &letters);
-    let is_condition = found.keep(query::check_condition(&alone.made(&rule.place)));
+    let columns = query::read_condition(&alone.made(&rule.place));
+    let written = |name: &str| folders.iter().any(|folder| folder.files.contains_key(name));
+    let others = columns.and_then(|columns| Others::read(&columns, models, written));
+    let (Some(name), Some(others)) = (name, found.keep(others)) else { return Err(found) };
     let mut check = Text::default();
     check.push("select\n(");
     check.rule(&rule, &letters);
-    check.push(&format!("\n) as is_member\nfrom {FACTS}"));
-    match (name, is_condition) {
-        (Some(name), Some(())) => Ok(Segment {
-            name: Located { value: name, place: name_place },
-            check: query::parse(&check.made(&rule.place))?,
-            rule,
-            spec: spec.clone(),
-            letters,
-        }),
-        _ => Err(found),
-    }
+    check.push(&format!("\n) as is_member\n{}", others.from()));
+    Ok(Segment {
+        name: Located { value: name, place: name_place },
+        check: query::parse(&check.made(&rule.place))?,
+        rule,
+        spec: spec.clone(),
+        letters,
+        others,
+    })
 }
 
 /// The model that rules look at, if its rows are what they must be.
@@ -202,13 +218,18 @@ impl Makes<'_> {
             self.segments.iter().map(|segment| literal(segment.name.value.as_str())).collect();
         text.push(&names.join(", "));
         text.push(")) as segment,\n        unnest(make_array(");
+        let mut all = Others::default();
         for (at, segment) in self.segments.iter().enumerate() {
-            text.push(if at == 0 { "\n(" } else { ",\n(" });
+            text.push(if at == 0 { "\n" } else { ",\n" });
+            let of_last_day = segment.others.reading() == Reading::LastDay;
+            text.push(if of_last_day { "(snapshot_date = $as_of_day and (" } else { "(" });
             text.rule(&segment.rule, &segment.letters);
-            text.push("\n)");
+            text.push(if of_last_day { "\n))" } else { "\n)" });
+            all.extend(&segment.others);
         }
         text.push(&format!(
-            "\n        )) as is_member\n    from {FACTS}\n) as asked\nwhere is_member is distinct from false"
+            "\n        )) as is_member\n    {}\n) as asked\nwhere is_member is distinct from false",
+            all.from()
         ));
         text
     }
