@@ -2,6 +2,7 @@
 -- orders before the last $clv_holdout_days expected of them, and what came. The
 -- baselines are there to be beaten: a model that does not helps nobody.
 -- Customers who came in the holdout are not in it: nobody could know them.
+-- Of contracts, who still runs at the end of those that ran when it began.
 with known as (
     select
         calibration_frequency as frequency,
@@ -16,11 +17,15 @@ with known as (
                 then cast(calibration_frequency as varchar)
             when calibration_frequency <= 5 then '3-5'
             when calibration_frequency <= 10 then '6-10'
-            else '11+'
+            else 'over 10'
         end as frequency_bin,
-        cast(
-            ntile(10) over (order by calibration_amount desc, customer_id)
-            as varchar
+        lpad(
+            cast(
+                ntile(10) over (order by calibration_amount desc, customer_id)
+                as varchar
+            ),
+            2,
+            '0'
         ) as decile,
         ordered_in_days_before,
         ordered_in_last_days
@@ -146,6 +151,49 @@ measured as (
     cross join measures
 ),
 
+-- sBG and what it must beat, as known when the holdout began.
+contract_fit as (
+    select
+        sbg_fit(age_months, is_ended) as sbg,
+        cast(count(*) filter (where ran_before and not is_ended) as double)
+        / cast(nullif(count(*) filter (where ran_before), 0) as double)
+            as retention,
+        cast(count(*) filter (where is_ended) as double)
+        / cast(nullif(sum(age_months), 0) as double) as monthly_loss,
+        round(cast($clv_holdout_days as double) / (365.25 / 12)) as months
+    from contract_holdouts
+),
+
+contract_models as (
+    select column1 as model
+    from (values ('sbg'), ('plain_formula'), ('past_rate'), ('all_stay'))
+),
+
+contracts_expected as (
+    select
+        m.model,
+        case
+            when c.age_months < 6 then '00-05'
+            when c.age_months < 12 then '06-11'
+            when c.age_months < 24 then '12-23'
+            else '24 and more'
+        end as age_bin,
+        cast(case when c.is_kept then 1 else 0 end as double) as actual,
+        case m.model
+            when 'sbg'
+                then
+                    sbg_survival(f.sbg, c.age_months + f.months)
+                    / nullif(sbg_survival(f.sbg, c.age_months), 0)
+            when 'plain_formula' then f.retention
+            when 'past_rate' then power(1 - f.monthly_loss, f.months)
+            else 1
+        end as expected
+    from contract_holdouts as c
+    cross join contract_fit as f
+    cross join contract_models as m
+    where not c.is_ended
+),
+
 grouped as (
     select
         measure,
@@ -156,7 +204,6 @@ grouped as (
             else 'all'
         end as bin_by,
         coalesce(frequency_bin, decile, 'all') as bin,
-        model in ('plain_formula', 'past_rate', 'zero') as is_baseline,
         sum(customers) as customers,
         sum(actual) as actual,
         sum(expected) as expected,
@@ -169,6 +216,27 @@ grouped as (
             (measure, model, frequency_bin),
             (measure, model, decile)
         )
+    union all
+    select
+        'contracts' as measure,
+        model,
+        case when age_bin is not null then 'age' else 'all' end as bin_by,
+        coalesce(age_bin, 'all') as bin,
+        count(*) as customers,
+        sum(actual) as actual,
+        sum(expected) as expected,
+        avg(abs(expected - actual)) as mae,
+        sqrt(avg(power(expected - actual, 2))) as rmse
+    from contracts_expected
+    group by grouping sets ((model), (model, age_bin))
+),
+
+placed as (
+    select
+        *,
+        model in ('plain_formula', 'past_rate', 'zero', 'all_stay')
+            as is_baseline
+    from grouped
 ),
 
 judged as (
@@ -178,7 +246,7 @@ judged as (
             over (partition by measure, bin_by, bin) as least_mae,
         min(case when is_baseline then rmse end)
             over (partition by measure, bin_by, bin) as least_rmse
-    from grouped
+    from placed
 )
 
 select
@@ -197,6 +265,9 @@ select
     case
         when expected is null then 'no_fit'
         when is_baseline then 'baseline'
+        -- Of what is 0 or 1, the mean absolute error favours whoever says so.
+        when measure = 'contracts'
+            then case when rmse < least_rmse then 'better' else 'no_help' end
         when mae < least_mae and rmse < least_rmse then 'better'
         when mae < least_mae or rmse < least_rmse then 'mixed'
         else 'no_help'
