@@ -40,6 +40,7 @@ mod races;
 mod references;
 mod requests;
 mod resume;
+mod rfm_package;
 mod rollback;
 mod rust_source;
 mod s3;

@@ -77,3 +77,29 @@ fn a_day_of_the_past_is_as_a_run_of_that_day_saw_it() {
     assert!(then.len() > 5_000, "{} memberships", then.len());
     assert_eq!(later.symmetric_difference(&then).collect::<Vec<_>>(), Vec::<&(String, String)>::new());
 }
+
+#[test]
+fn a_rule_over_another_model_holds_for_those_whose_row_says_so() {
+    let project = uci();
+    let customers = |query: &str| -> BTreeSet<String> {
+        project.show(query).iter().map(|row| text(&row["customer_id"])).collect()
+    };
+    let members =
+        customers("select customer_id from segment_members_latest where segment = 'more_to_come_than_came'");
+    let said = customers("select customer_id from customer_value where residual_clv > historic_value");
+    assert!(members.len() > 100, "{} members", members.len());
+    assert_eq!(members, said);
+    // Together with a fact: tier A or B by the facts, P(alive) by the model.
+    let members =
+        customers("select customer_id from segment_members_latest where segment = 'valued_and_leaving'");
+    let said = customers(
+        "select v.customer_id from customer_value as v \
+         inner join value_tiers_latest as t on v.customer_id = t.customer_id \
+         where v.p_alive < 0.5 and t.tier in ('A', 'B')",
+    );
+    assert!(members.len() > 100, "{} members", members.len());
+    assert_eq!(members, said);
+    let before = "select 1 as n from segment_matches where segment = 'valued_and_leaving' \
+         and snapshot_date < date '2010-12-10'";
+    assert_eq!(project.show(before), Vec::<Json>::new());
+}
