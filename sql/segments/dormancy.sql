@@ -94,7 +94,9 @@ told as (
 
 -- Sleepers alike have slept as long. Many order without any contact: where too
 -- few were held out to tell how many, nobody knows what a contact is worth.
-chances as (
+-- The interval of the difference is that of Agresti and Caffo: one more success
+-- and one more failure on either side.
+rates as (
     select
         is_lost,
         channel,
@@ -108,9 +110,40 @@ chances as (
                 then
                     (cast(compared_woken as double) - expected_alone)
                     / cast(compared_contacts as double)
-        end as uplift
+        end as uplift,
+        (cast(compared_woken as double) + 1)
+        / (cast(compared_contacts as double) + 2) as contacted_rate,
+        (
+            expected_alone / cast(compared_contacts as double)
+            * held_out_effective + 1
+        )
+        / (held_out_effective + 2) as alone_rate,
+        cast(compared_contacts as double) + 2 as contacted_n,
+        held_out_effective + 2 as alone_n
     from wake_rates
     where contacts >= $wake_min_contacts
+),
+
+-- 1.96 standard errors, for 95 %.
+chances as (
+    select
+        is_lost,
+        channel,
+        contacts,
+        held_out,
+        chance,
+        cost,
+        uplift,
+        case
+            when uplift is not null
+                then
+                    1.959964 * sqrt(
+                        contacted_rate * (1 - contacted_rate) / contacted_n
+                        + alone_rate * (1 - alone_rate) / alone_n
+                    )
+        end as error,
+        contacted_rate - alone_rate as middle
+    from rates
 ),
 
 promises as (
@@ -121,8 +154,15 @@ promises as (
         max(c.held_out) as held_out,
         max(c.chance) as chance,
         max(c.uplift) as uplift,
+        max(c.middle - c.error) as uplift_low,
+        max(c.middle + c.error) as uplift_high,
         max(c.cost) as cost,
-        max(c.uplift * t.margin_per_order - c.cost) as margin
+        max(c.uplift * t.margin_per_order - c.cost) as margin,
+        max(
+            c.middle * t.margin_per_order
+            - c.error * abs(t.margin_per_order)
+            - c.cost
+        ) as margin_low
     from told as t
     inner join chances as c on t.is_lost = c.is_lost
     where t.dormancy = 'asleep'
@@ -162,10 +202,13 @@ select
     t.favourite_category,
     b.margin > 0 as worth_waking,
     b.margin as waking_margin,
+    b.margin_low as waking_margin_low,
     b.channel as waking_channel,
     b.chance as waking_chance,
     b.contacts as waking_n,
     b.uplift as waking_uplift,
+    b.uplift_low as waking_uplift_low,
+    b.uplift_high as waking_uplift_high,
     b.held_out as waking_held_out,
     b.cost as waking_cost,
     case

@@ -35,7 +35,19 @@ select
                     cast(contacts as double) * cast(woken_alone as double)
                     / cast(held_out as double)
         end
-    ) as expected_alone
+    ) as expected_alone,
+    power(sum(case when held_out > 0 then cast(contacts as double) end), 2)
+    / nullif(
+        sum(
+            case
+                when held_out > 0
+                    then
+                        power(cast(contacts as double), 2)
+                        / cast(held_out as double)
+            end
+        ),
+        0
+    ) as held_out_effective
 from campaigns_of
 group by is_lost, channel
 having sum(contacts) > 0
