@@ -15,6 +15,24 @@ contract_fits as (
     select sbg_fit(age_months, is_ended) as sbg from contract_lives
 ),
 
+-- Gamma-gamma takes orders and amounts for independent of each other; this is
+-- what the customers it is fitted to say of that.
+pairs as (
+    select
+        cast(frequency as double) as x,
+        cast(mean_amount as double) as m
+    from order_histories
+    where frequency > 0 and mean_amount > 0
+),
+
+moments as (
+    select
+        avg(x * m) - avg(x) * avg(m) as together,
+        avg(x * x) - avg(x) * avg(x) as of_orders,
+        avg(m * m) - avg(m) * avg(m) as of_amounts
+    from pairs
+),
+
 beta_geometric as (
     select bgnbd as fit from order_fits
     union all
@@ -146,5 +164,13 @@ select
     customers,
     converged,
     status,
-    model = $clv_model or model = 'gamma_gamma' as is_used
+    model = $clv_model or model = 'gamma_gamma' as is_used,
+    case
+        when model = 'gamma_gamma' and of_orders > 0 and of_amounts > 0
+            then
+                greatest(
+                    least(together / sqrt(of_orders * of_amounts), 1), -1
+                )
+    end as frequency_amount_correlation
 from fits
+cross join moments
