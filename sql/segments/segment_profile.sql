@@ -64,8 +64,8 @@ shares as (
     from counted
 ),
 
--- Two proportions, their difference in standard errors of no difference. The
--- normal curve holds where five or more are expected in each of the four cells.
+-- The z test of two proportions holds where five or more are expected in each
+-- of the four cells.
 scored as (
     select
         *,
@@ -79,40 +79,9 @@ scored as (
                 then 'too_few'
             else 'ok'
         end as profile_status,
-        (share - rest_share) / sqrt(
-            nullif(pooled_share * (1 - pooled_share), 0)
-            * (
-                1 / nullif(cast(customers_known as double), 0)
-                + 1 / nullif(cast(rest_known as double), 0)
-            )
-        ) as score,
-        sqrt(
-            share * (1 - share) / nullif(cast(customers_known as double), 0)
-            + rest_share * (1 - rest_share)
-            / nullif(cast(rest_known as double), 0)
-        ) as error
+        two_proportion_test(customers, customers_known, rest, rest_known)
+            as test
     from shares
-),
-
--- Both tails of the normal curve beyond the score are erfc(|score| / sqrt(2)),
--- which is a sum over equal steps of one half (Matta and Reichel 1971) and a
--- correction where |score| < sqrt(2) * 2 * pi; near 0 its tangent is as good.
-steps as (
-    select cast(unnest(generate_series(1, 12)) as double) / 2 as step
-),
-
-quadrature as (
-    select
-        c.segment,
-        c.attribute,
-        c.value,
-        abs(c.score) / sqrt(2) as x,
-        sum(exp(-s.step * s.step) / (s.step * s.step + c.score * c.score / 2))
-            as steps
-    from scored as c
-    cross join steps as s
-    where c.profile_status = 'ok'
-    group by c.segment, c.attribute, c.value, c.score
 ),
 
 tested as (
@@ -120,15 +89,9 @@ tested as (
         segment,
         attribute,
         value,
-        case
-            when x < 0.001 then 1 - 2 * x / sqrt(pi())
-            else
-                x * exp(-x * x) / (2 * pi()) * (1 / (x * x) + 2 * steps)
-                - case
-                    when x < 2 * pi() then 2 / (exp(4 * pi() * x) - 1) else 0
-                end
-        end as p_value
-    from quadrature
+        test['p_value'] as p_value
+    from scored
+    where profile_status = 'ok'
 ),
 
 -- Among many comparisons some differ by chance: a p-value counts for as many as
@@ -172,15 +135,10 @@ select
     s.rest_share,
     100 * s.share / nullif(s.rest_share, 0) as index,
     s.share - s.rest_share as difference,
-    case
-        when s.profile_status = 'ok'
-            then s.share - s.rest_share - 1.96 * s.error
-    end as difference_low,
-    case
-        when s.profile_status = 'ok'
-            then s.share - s.rest_share + 1.96 * s.error
-    end as difference_high,
-    s.score as difference_score,
+    case when s.profile_status = 'ok' then s.test['low'] end as difference_low,
+    case when s.profile_status = 'ok' then s.test['high'] end
+        as difference_high,
+    s.test['score'] as difference_score,
     a.p_value,
     a.p_value_adjusted,
     s.profile_status

@@ -26,6 +26,7 @@ mod ordered_list;
 mod page;
 mod refused;
 mod total;
+mod two_proportions;
 
 pub use catalogue::{Function, FunctionKind, catalogue};
 pub use fault::Fault;
@@ -64,7 +65,7 @@ fn scalars() -> Vec<Arc<ScalarUDF>> {
     allowed
         .chain(own.map(Arc::new))
         .chain(clv::scalars())
-        .chain([clusters::scalar(), contacts::scalar()])
+        .chain([clusters::scalar(), contacts::scalar(), two_proportions::scalar()])
         .collect()
 }
 

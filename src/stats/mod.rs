@@ -3,7 +3,7 @@
 //! Customer lifetime value by "buy till you die": [`BetaGeometric`] (BG/NBD and MBG/NBD) and
 //! [`Pareto`] (Pareto/NBD) say how often a customer orders and when he leaves, [`GammaSpend`]
 //! (gamma-gamma) what he spends an order, [`discounted_orders`] adds them up over a horizon; [`ShiftedBetaGeometric`] (sBG)
-//! says how long contracts last, [`Uncertain`] how certain a figure is.
+//! says how long contracts last, [`Uncertain`] how certain a figure is. [`compare`] says whether two shares differ by more than chance.
 //!
 //! **Invariant:** the same numbers give the same bits: data are sorted and counted before they
 //! are added, starts are fixed, nothing draws or measures time. No function panics or gives NaN
@@ -28,6 +28,7 @@ mod pareto;
 #[cfg(test)]
 mod planted_tests;
 mod powers;
+mod proportions;
 mod quadrature;
 #[cfg(test)]
 mod reference_tests;
@@ -43,4 +44,5 @@ pub use gamma_spend::{GammaSpend, Spend, SpendCounts, fit_gamma_spend};
 pub use history::{Histories, History, Impossible};
 pub use horizon::{ExpectedOrders, MONTHS_AT_MOST, TimeUnit, UnknownUnit, discounted_orders};
 pub use pareto::{Pareto, fit_pareto};
+pub use proportions::{Comparison, Proportion, compare};
 pub use uncertain::Uncertain;
