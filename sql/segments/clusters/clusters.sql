@@ -30,6 +30,7 @@ select
             then kmeans_assign(f.fit, c.shares)
     end as cluster_id,
     c.all_lines as lines,
+    cast($cluster_min_lines as bigint) as lines_needed,
     case
         when c.all_lines < $cluster_min_lines then 'insufficient_history'
         else f.fit['status']
