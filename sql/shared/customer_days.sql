@@ -31,6 +31,7 @@ order_entries as (
         0 as service_cost,
         0 as marketing_cost,
         0 as touches,
+        0 as contacts,
         coalesce(t.actual_cost_entries, 0) as actual_cost_entries,
         coalesce(t.assumed_cost_entries, 0) as assumed_cost_entries
     from orders as o
@@ -52,6 +53,7 @@ return_entries as (
         0 as service_cost,
         0 as marketing_cost,
         0 as touches,
+        0 as contacts,
         case when cost_basis = 'actual' then 1 else 0 end
             as actual_cost_entries,
         case when cost_basis = 'assumed' then 1 else 0 end
@@ -74,6 +76,8 @@ touch_entries as (
         0 as service_cost,
         coalesce(t.cost, 0) as marketing_cost,
         1 as touches,
+        case when t.direction = 'out' and t.kind <> 'delivered' then 1 else 0 end
+            as contacts,
         0 as actual_cost_entries,
         0 as assumed_cost_entries
     from touches as t
@@ -95,6 +99,7 @@ case_entries as (
         cost as service_cost,
         0 as marketing_cost,
         0 as touches,
+        0 as contacts,
         0 as actual_cost_entries,
         0 as assumed_cost_entries
     from service_cases
@@ -125,6 +130,7 @@ select
     cast(sum(service_cost) as decimal(18, 2)) as service_cost,
     cast(sum(marketing_cost) as decimal(18, 2)) as marketing_cost,
     sum(touches) as touches,
+    sum(contacts) as contacts,
     sum(actual_cost_entries) as actual_cost_entries,
     sum(assumed_cost_entries) as assumed_cost_entries
 from entries

@@ -22,6 +22,7 @@ with days as (
         ) as contribution,
         0 as allocated_overhead,
         touches,
+        contacts,
         orders > 0
         or returns <> 0
         or cogs <> 0
@@ -42,6 +43,7 @@ with days as (
         0 as contribution,
         allocated_overhead,
         0 as touches,
+        0 as contacts,
         true as is_money_day
     from customer_overhead
 ),
@@ -143,6 +145,7 @@ changes as (
         max(case when paid_orders > 0 then entry_day end)
             as last_paid_order_day,
         max(case when touches > 0 then entry_day end) as last_touch_day,
+        max(case when contacts > 0 then entry_day end) as last_contact_day,
         count(entry_day) filter (where orders > 0) as order_days,
         sum(last_30 * orders) as orders_30,
         sum(last_90 * orders) as orders_90,
@@ -167,6 +170,9 @@ changes as (
         sum(last_90 * touches) as touches_90,
         sum(last_365 * touches) as touches_365,
         sum(lifetime * touches) as touches_all,
+        sum(last_90 * contacts) as contacts_90,
+        sum(last_365 * contacts) as contacts_365,
+        sum(lifetime * contacts) as contacts_all,
         sum(in_rfm * paid_orders) as rfm_orders,
         sum(in_rfm * (gross_sales - discounts)) as rfm_sales,
         sum(in_rfm * returns) as rfm_returns,
@@ -216,6 +222,7 @@ totals as (
         max(c.last_order_day) as last_order_day,
         max(c.last_paid_order_day) as last_paid_order_day,
         max(c.last_touch_day) as last_touch_day,
+        max(c.last_contact_day) as last_contact_day,
         coalesce(sum(c.order_days), 0) as order_days,
         coalesce(sum(c.orders_30), 0) as orders_30,
         coalesce(sum(c.orders_90), 0) as orders_90,
@@ -240,6 +247,9 @@ totals as (
         coalesce(sum(c.touches_90), 0) as touches_90,
         coalesce(sum(c.touches_365), 0) as touches_365,
         coalesce(sum(c.touches_all), 0) as touches_all,
+        coalesce(sum(c.contacts_90), 0) as contacts_90,
+        coalesce(sum(c.contacts_365), 0) as contacts_365,
+        coalesce(sum(c.contacts_all), 0) as contacts_all,
         coalesce(sum(c.rfm_orders), 0) as rfm_orders,
         coalesce(sum(c.rfm_sales), 0) as rfm_sales,
         coalesce(sum(c.rfm_returns), 0) as rfm_returns,
@@ -263,6 +273,7 @@ select
     snapshot_date - first_order_day as days_since_first_order,
     snapshot_date - last_order_day as days_since_last_order,
     snapshot_date - last_touch_day as days_since_last_touch,
+    snapshot_date - last_contact_day as days_since_last_contact,
     order_days,
     case
         when order_days > 1
@@ -292,6 +303,9 @@ select
     touches_90 as touches_90_days,
     touches_365 as touches_365_days,
     touches_all as touches_lifetime,
+    contacts_90 as contacts_90_days,
+    contacts_365 as contacts_365_days,
+    contacts_all as contacts_lifetime,
     rfm_orders,
     cast(rfm_sales as decimal(18, 2)) as rfm_sales,
     cast(rfm_returns as decimal(18, 2)) as rfm_returns,

@@ -387,7 +387,7 @@ fn check_unit_test(
             found.push(wrong.help(format!("it reads: {}", names.join(", "))));
         }
     }
-    for cell in test.expect.value.iter().flatten() {
+    for cell in test.expect.value.iter().chain(&test.only).flatten() {
         let known =
             project.models.get(model).is_some_and(|model| model.contract.column(&cell.column).is_some());
         if !known {

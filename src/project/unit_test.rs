@@ -30,6 +30,8 @@ pub struct UnitTest {
     pub given: BTreeMap<TableName, Located<Rows>>,
     /// The rows that come out, in the contract's order.
     pub expect: Located<Rows>,
+    /// Which rows are compared, for each column the values that count; all rows where it is empty.
+    pub only: Rows,
 }
 
 /// Rows as typed.
@@ -89,7 +91,22 @@ fn one(document: &Document, pointer: &str, spec: &UnitTestSpec, found: &mut Diag
             value: rows(document, &expect_pointer, &spec.expect.rows),
             place: place(document, &format!("{pointer}/name")),
         },
+        only: only(document, &format!("{pointer}/expect/only"), &spec.expect.only),
     })
+}
+
+fn only(document: &Document, pointer: &str, only: &IndexMap<String, Vec<Json>>) -> Rows {
+    let cells = |(column, values): (&String, &Vec<Json>)| {
+        let cell =
+            |(at, value): (usize, &Json)| cell(document, &format!("{pointer}/{column}/{at}"), column, value);
+        values.iter().enumerate().map(cell).collect()
+    };
+    only.iter().map(cells).collect()
+}
+
+fn cell(document: &Document, pointer: &str, column: &str, value: &Json) -> Cell {
+    let text = text(document, pointer, value);
+    Cell { column: column.to_owned(), text, place: place(document, pointer) }
 }
 
 fn table_name(text: &str) -> Option<TableName> {
@@ -101,16 +118,11 @@ fn table_name(text: &str) -> Option<TableName> {
 }
 
 fn rows(document: &Document, pointer: &str, rows: &[IndexMap<String, Json>]) -> Rows {
-    let cell = |at: usize, column: &String, value: &Json| {
-        let pointer = format!("{pointer}/{at}/{column}");
-        Cell {
-            column: column.clone(),
-            text: text(document, &pointer, value),
-            place: place(document, &pointer),
-        }
-    };
     let row = |(at, row): (usize, &IndexMap<String, Json>)| {
-        row.iter().map(|(column, value)| cell(at, column, value)).collect()
+        let cell = |(column, value): (&String, &Json)| {
+            cell(document, &format!("{pointer}/{at}/{column}"), column, value)
+        };
+        row.iter().map(cell).collect()
     };
     rows.iter().enumerate().map(row).collect()
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::{
-    CastOptions, SortColumn, cast_with_options, concat_batches, lexsort_to_indices, take_record_batch,
+    CastOptions, SortColumn, cast_with_options, concat_batches, filter_record_batch, lexsort_to_indices,
+    take_record_batch,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -77,7 +78,7 @@ pub async fn unit_test(
         }
     }
     let batches = engine.collect(typed, &bindings, None, engine.whole()).await?;
-    let actual = ordered(&typed.schema, &batches, &model.contract)?;
+    let actual = compared(test, ordered(&typed.schema, &batches, &model.contract)?)?;
     let failure = compare(test, &actual, &model.contract);
     Ok(UnitOutcome { name: test.name.clone(), model: model.name.clone(), failure })
 }
@@ -145,6 +146,24 @@ fn ordered(
     }
     let order = lexsort_to_indices(&keys, None).map_err(failed)?;
     take_record_batch(&batch, &order).map_err(failed)
+}
+
+/// The rows that the test compares.
+fn compared(test: &UnitTest, actual: RecordBatch) -> Result<RecordBatch, Diagnostics> {
+    if test.only.is_empty() {
+        return Ok(actual);
+    }
+    let counts = |row: usize| {
+        test.only.iter().all(|values| {
+            let is = |cell: &Cell| {
+                texts(&actual, row, &[&cell.column]).first().is_some_and(|text| equal(cell, text, &actual))
+            };
+            values.iter().any(is)
+        })
+    };
+    let counting: BooleanArray = (0..actual.num_rows()).map(|row| Some(counts(row))).collect();
+    filter_record_batch(&actual, &counting)
+        .map_err(|cause| super::bug(&format!("rows cannot be picked: {cause}")).into())
 }
 
 fn compare(test: &UnitTest, actual: &RecordBatch, contract: &Contract) -> Option<Diagnostic> {

@@ -409,4 +409,7 @@ pub struct Given {
 pub struct Expected {
     /// The rows.
     pub rows: Vec<IndexMap<String, Json>>,
+    /// Only rows that have one of these values in each of these columns are compared; all of them if left out.
+    #[serde(default)]
+    pub only: IndexMap<String, Vec<Json>>,
 }

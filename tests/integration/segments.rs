@@ -86,8 +86,8 @@ fn a_rule_over_another_model_holds_for_those_whose_row_says_so() {
     };
     let members =
         customers("select customer_id from segment_members_latest where segment = 'more_to_come_than_came'");
-    let said = customers("select customer_id from customer_value where residual_clv > historic_value");
-    assert!(members.len() > 100, "{} members", members.len());
+    let said = customers("select customer_id from customer_value where period_clv > historic_value");
+    assert!(!members.is_empty());
     assert_eq!(members, said);
     // Together with a fact: tier A or B by the facts, P(alive) by the model.
     let members =
@@ -97,7 +97,7 @@ fn a_rule_over_another_model_holds_for_those_whose_row_says_so() {
          inner join value_tiers_latest as t on v.customer_id = t.customer_id \
          where v.p_alive < 0.5 and t.tier in ('A', 'B')",
     );
-    assert!(members.len() > 100, "{} members", members.len());
+    assert!(!members.is_empty());
     assert_eq!(members, said);
     let before = "select 1 as n from segment_matches where segment = 'valued_and_leaving' \
          and snapshot_date < date '2010-12-10'";
