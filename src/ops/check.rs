@@ -4,6 +4,7 @@ use super::scratch::Scratch;
 use super::{Common, Error, Surroundings, context, lock, test};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::plan::TypedGraph;
+use crate::project::unnamed_folders;
 use crate::{run, state};
 
 /// A project that was found sound.
@@ -19,6 +20,8 @@ pub struct Checked {
     pub warnings: Diagnostics,
     /// Where the sources' schemas came from.
     pub schemas: SchemaOrigin,
+    /// Folders of SQL that no pipeline of the project names, so that nothing in them counts.
+    pub unnamed_folders: Vec<String>,
 }
 
 /// Where the schemas of sources came from.
@@ -59,6 +62,7 @@ pub async fn check(around: &Surroundings, common: &Common) -> Result<Checked, Er
         unit_tests: project.unit_tests.len(),
         warnings: state.warnings().cloned().collect(),
         schemas,
+        unnamed_folders: unnamed_folders(&around.folder),
     })
 }
 

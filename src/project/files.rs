@@ -62,6 +62,29 @@ pub(super) fn list(folder: &Path, shown: &str, endings: &[&str]) -> Option<Vec<S
     Some(names)
 }
 
+/// The folders below `shown`, as paths within it, sorted; no links, and none that begin with a dot.
+#[expect(clippy::disallowed_methods, reason = "the one place project folders are listed")]
+pub(super) fn folders(folder: &Path, shown: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open = vec![String::new()];
+    while let Some(within) = open.pop() {
+        let Ok(entries) = std::fs::read_dir(folder.join(shown).join(&within)) else { continue };
+        for entry in entries.filter_map(Result::ok) {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if let Ok(name) = entry.file_name().into_string()
+                && is_folder
+                && !name.starts_with('.')
+            {
+                let path = if within.is_empty() { name } else { format!("{within}/{name}") };
+                open.push(path.clone());
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
 /// Whether `shown` is a file of the project.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place project files are looked for")]

@@ -29,6 +29,7 @@ mod segments;
 mod source;
 mod timing;
 mod unit_test;
+mod unnamed;
 mod variables;
 
 pub use audit::{Audit, Rule, audit_query};
@@ -41,6 +42,7 @@ pub use source::{
     SourceRule,
 };
 pub use unit_test::{Cell, Rows, UnitTest};
+pub use unnamed::unnamed_folders;
 pub use variables::{absent_parameter, bind, parse_memory, source_parameters, undated_parameter};
 
 /// A pipeline with everything it names, as written.

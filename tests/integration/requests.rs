@@ -5,6 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::program::{Answer, PATIENCE, Project, Running, assert_at_rest};
+use crate::shop::Shop;
 
 /// A run whose planning takes longer than anybody waits.
 const SLOW_PLAN: &str = "before_plan=sleep(120000)";
@@ -150,4 +151,28 @@ fn published_tables_are_tested_as_seen_from_their_own_day() {
     let sources = project.sources().to_str().unwrap();
     let told = project.goodwill(&["test", "--data", "--sources", sources]).ended_with(0).stdout;
     assert!(told.contains("data tests passed, 0 failed"), "{told}");
+}
+
+#[test]
+fn a_folder_of_sql_that_no_pipeline_names_is_told() {
+    let shop = Shop::sound();
+    let folder = shop.project().folder();
+    let unnamed = || {
+        shop.project().goodwill(&["check", "--output", "json"]).ended_with(0).json()["unnamed_folders"]
+            .clone()
+    };
+    assert_eq!(unnamed(), serde_json::json!([]));
+    fs::create_dir_all(folder.join("sql/mine/deep")).unwrap();
+    fs::create_dir_all(folder.join("sql/empty")).unwrap();
+    fs::write(folder.join("sql/mine/deep/rules.yml"), "segments: [nonsense]\n").unwrap();
+    assert_eq!(unnamed(), serde_json::json!(["mine/deep"]));
+    let told = shop.project().goodwill(&["check"]).ended_with(0).stderr;
+    assert!(told.contains("note: `sql/mine/deep` is among the `models:` of no pipeline"), "{told}");
+    // Another pipeline's folder is no stray one.
+    let other = "version: 1\nname: other\nmodels: [mine/deep]\n";
+    fs::write(folder.join("pipelines/other.yml"), other).unwrap();
+    let named = |shop: &Shop| {
+        shop.project().goodwill(&["check", "-p", "shop", "--output", "json"]).ended_with(0).json()["unnamed_folders"].clone()
+    };
+    assert_eq!(named(&shop), serde_json::json!([]));
 }

@@ -80,10 +80,16 @@ pub(in crate::cli) async fn check(session: &Session, args: &CheckArgs) -> Result
             "models": checked.models,
             "unit_tests": checked.unit_tests,
             "schemas": if checked.schemas == SchemaOrigin::Lock { "lock" } else { "sources" },
+            "unnamed_folders": checked.unnamed_folders,
             "diagnostics": render::json(&checked.warnings),
         }))?,
         Output::Text => {
             session.console.result(&checked_text(&checked))?;
+            for folder in &checked.unnamed_folders {
+                session.console.note(&format!(
+                    "note: `sql/{folder}` is among the `models:` of no pipeline, so nothing in it counts\n"
+                ));
+            }
             if checked.schemas == SchemaOrigin::Sources {
                 session
                     .console
