@@ -47,3 +47,48 @@ impl PhysicalOptimizerRule for SideBySide {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{DataType, Field, Schema};
+    use datafusion::physical_expr::expressions::col;
+    use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+    use datafusion::physical_plan::empty::EmptyExec;
+    use datafusion::physical_plan::sorts::sort::SortExec;
+
+    use super::*;
+
+    fn order() -> LexOrdering {
+        let schema = Schema::new(vec![Field::new("k", DataType::Int64, false)]);
+        let by = PhysicalSortExpr::new_default(col("k", &schema).expect("a column"));
+        LexOrdering::new([by]).expect("an order")
+    }
+
+    fn parts(count: usize) -> Arc<dyn ExecutionPlan> {
+        let schema = Schema::new(vec![Field::new("k", DataType::Int64, false)]);
+        Arc::new(EmptyExec::new(Arc::new(schema)).with_partitions(count))
+    }
+
+    /// How many bytes each queue below the merge may hold, 0 without queues.
+    fn queue(merge: SortPreservingMergeExec) -> usize {
+        let rule = SideBySide { memory: 64 << 20 };
+        let plan = rule.optimize(Arc::new(merge), &ConfigOptions::new()).expect("a plan");
+        let merge = plan.downcast_ref::<SortPreservingMergeExec>().expect("still a merge");
+        assert_eq!(merge.expr(), &order());
+        merge.input().downcast_ref::<BufferExec>().map_or(0, BufferExec::capacity)
+    }
+
+    #[test]
+    fn parts_that_would_wait_go_on_into_queues() {
+        // An eighth of 64 MiB for both.
+        assert_eq!(queue(SortPreservingMergeExec::new(order(), parts(2))), 4 << 20);
+    }
+
+    #[test]
+    fn one_part_a_few_rows_and_parts_that_are_sorted_first_need_none() {
+        assert_eq!(queue(SortPreservingMergeExec::new(order(), parts(1))), 0);
+        assert_eq!(queue(SortPreservingMergeExec::new(order(), parts(2)).with_fetch(Some(3))), 0);
+        let sorted = Arc::new(SortExec::new(order(), parts(2)).with_preserve_partitioning(true));
+        assert_eq!(queue(SortPreservingMergeExec::new(order(), sorted)), 0);
+    }
+}
